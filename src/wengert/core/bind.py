@@ -1,0 +1,173 @@
+"""`bind`: hands an operation to the innermost interpreter among its arguments.
+
+Levels are numbers that only grow, so the interpreter made last is the innermost, in
+every thread and task, and nothing has to be restored when a function ends, raises, or
+is suspended for ever. The tracer knows its interpreter; there is no global stack.
+"""
+
+import itertools
+from typing import Any, NoReturn
+
+from wengert.core.errors import (
+    ShapeMismatch,
+    TracedValueError,
+    WengertError,
+    explain,
+    user_line,
+)
+from wengert.core.op import Op
+from wengert.core.types import Array, Shape, type_of
+
+_levels = itertools.count(1)
+
+
+class Interpreter:
+    """What happens to an operation on traced values: record, push forward, batch, stage.
+
+    Subclasses give meaning to `Tracer.mark` and implement `process`.
+    """
+
+    __slots__ = ("level",)
+    verb = "traced"
+    stages = False
+
+    def __init__(self) -> None:
+        self.level = next(_levels)
+
+    def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
+        """The result of `op`, at least one of whose arguments is a tracer of ours."""
+        raise NotImplementedError  # every subclass has its own
+
+    def lift(self, x: Array) -> "Tracer":
+        """A constant as a tracer of ours, so that it can be written into."""
+        raise NotImplementedError  # every subclass has its own
+
+    def shape_of(self, x: "Tracer") -> Shape:
+        """The shape that the user's function sees."""
+        shape: Shape = x.value.shape
+        return shape
+
+    def dtype_of(self, x: "Tracer") -> Any:
+        """The dtype that the user's function sees."""
+        return x.value.dtype
+
+    def concrete(self, x: "Tracer", asked: str) -> Any:
+        """The plain value behind `x`, for a question from Python: `bool`, `int` …"""
+        value = x.value
+        return value.interp.concrete(value, asked) if isinstance(value, Tracer) else value
+
+    def close(self) -> None:
+        """After the function has ended: tracers that escaped from it raise from now on."""
+        self.__class__ = _CLOSED[type(self)]  # type: ignore[assignment]
+
+
+def _escaped(self: Interpreter, op: Op, args: Any, params: Any) -> NoReturn:
+    raise TracedValueError(
+        explain(
+            "A traced value is used only inside the function that is being "
+            f"{self.verb}.",
+            f"`{op.name}` on a value that escaped from a {self.verb} function that "
+            "has ended (through a global, an attribute, a list, a closure?)",
+            "return the value from the function (has_aux=True for values besides "
+            "the result), or store wg.stop_gradient(value).",
+        )
+    )
+
+
+class _Closed(dict[type, type]):
+    """For each interpreter class, its twin whose `process` raises."""
+
+    def __missing__(self, kind: type) -> type:
+        if "ended" not in kind.__dict__:
+            twin = type(
+                kind.__name__,
+                (kind,),
+                {"__slots__": (), "process": _escaped, "ended": True},
+            )
+        else:
+            twin = kind
+        self[kind] = twin
+        return twin
+
+
+_CLOSED = _Closed()
+
+
+class Tracer:
+    """An array as the user's function sees it while an interpreter watches.
+
+    `value` is the array one level down (perhaps itself a tracer), `mark` what the
+    interpreter keeps beside it. NumPy's operators, methods and functions are attached
+    in `wengert.numpy`. A tracer is a handle, as an ndarray is: writing into it gives
+    it a new value and mark.
+    """
+
+    __slots__ = ("__weakref__", "interp", "mark", "value")
+
+    def __init__(self, interp: Interpreter, value: Array, mark: Any) -> None:
+        self.interp = interp
+        self.value = value
+        self.mark = mark
+
+
+def bind(op: Op, *args: Array, **params: Any) -> Any:
+    """Applies `op`: by the innermost interpreter among `args`, or by NumPy if none."""
+    innermost: Any = None
+    for a in args:
+        if isinstance(a, Tracer):
+            interp = a.interp
+            if innermost is None or interp.level > innermost.level:
+                innermost = interp
+    if innermost is not None:
+        return innermost.process(op, args, params)
+    try:
+        return op.evaluate(*args, **params)
+    except Exception as error:
+        raise dressed(error, op, args, params) from None
+
+
+def dressed(
+    error: Exception, op: Op, args: tuple[Array, ...], params: dict[str, Any]
+) -> Exception:
+    """NumPy's error with the op, its argument types and the user's line added.
+
+    A shape that doesn't fit becomes the op's own full sentence; other errors keep their
+    class (IndexError, LinAlgError …), so that `except` clauses go on working.
+    """
+    if isinstance(error, WengertError) or getattr(error, "__notes__", None):
+        return error
+    try:
+        types = [type_of(a) for a in args]
+    except AttributeError:
+        types = []
+    if types and isinstance(error, ValueError):
+        try:
+            op.type_of(*types, **params)
+        except ShapeMismatch as refused:
+            return ShapeMismatch(f"{refused}\n  At:   {user_line()}")
+        except Exception as unrelated:
+            error.__suppress_context__ = unrelated is not None
+    came = ", ".join(map(str, types))
+    error.add_note(f"In `{op.name}` of ({came})\n  At:   {user_line()}")
+    return error
+
+
+def is_traced(x: object) -> bool:
+    """Whether `x` is a tracer."""
+    return isinstance(x, Tracer)
+
+
+def known(x: Array) -> Array | None:
+    """The plain array behind any number of levels, or None if one has no value."""
+    while isinstance(x, Tracer):
+        x = x.value
+    return x
+
+
+def is_staged(x: Array) -> bool:
+    """Whether `x` stands for values that differ from the one it has now, if any."""
+    while isinstance(x, Tracer):
+        if x.interp.stages:
+            return True
+        x = x.value
+    return False

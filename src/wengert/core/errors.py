@@ -1,0 +1,103 @@
+"""Errors that say what was expected, what came, and what to do, at the user's line."""
+
+import linecache
+import os
+import sys
+from types import FrameType, TracebackType
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# The demo, the worked examples and the command line are users of the library.
+_USERS_INSIDE = tuple(_PACKAGE + name for name in ("demo" + os.sep, "cli.py"))
+
+
+class WengertError(Exception):
+    """Base of every error that wengert raises on purpose."""
+
+
+class TypeMismatch(WengertError, TypeError):
+    """A value of a kind that can't take part: an integer, a string, an object …"""
+
+
+class ShapeMismatch(WengertError, ValueError):
+    """Shapes or structures that don't fit each other."""
+
+
+class TracedValueError(WengertError, TypeError):
+    """A traced value was used where only a plain number can be."""
+
+
+class DerivativeError(WengertError, TypeError):
+    """A derivative that doesn't exist, isn't known, or wasn't asked for rightly."""
+
+
+def _is_users(filename: str) -> bool:
+    inside = filename.startswith(_PACKAGE) and not filename.startswith(_USERS_INSIDE)
+    return not inside and f"{os.sep}numpy{os.sep}" not in filename
+
+
+def _show(frame_file: str, line: int) -> str:
+    code = linecache.getline(frame_file, line).strip()
+    return f"{os.path.basename(frame_file)}:{line}" + (f": {code}" if code else "")
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame on the stack that isn't wengert's or NumPy's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def user_line() -> str:
+    """The user's line that is being run, as `file.py:12: code`."""
+    frame = user_frame()
+    return _show(frame.f_code.co_filename, frame.f_lineno) if frame else "<unknown>"
+
+
+def line_of(code: object, instruction: int) -> str:
+    """The line that a recorded (code object, instruction offset) stands for."""
+    positions = code.co_positions()  # type: ignore[attr-defined]
+    for offset, position in enumerate(positions):
+        if 2 * offset >= instruction and position[0] is not None:
+            return _show(code.co_filename, position[0])  # type: ignore[attr-defined]
+    return _show(code.co_filename, code.co_firstlineno)  # type: ignore[attr-defined]
+
+
+def explain(expected: str, came: str, do: str) -> str:
+    """One message: what was expected, what came, what to do, and where."""
+    return f"{expected}\n  Came: {came}\n  Do:   {do}\n  At:   {user_line()}"
+
+
+def name_of(f: object) -> str:
+    """What a person would call a function."""
+    return f"`{getattr(f, '__name__', type(f).__name__)}`"
+
+
+def users_cause(error: BaseException) -> WengertError | None:
+    """Our error, where NumPy hid it behind one of its own ("… with a sequence")."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, WengertError):
+            return seen if seen is not error else None
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+class at_the_edge:
+    """Context of a public call: an error of ours that NumPy covered comes forward."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, ValueError | TypeError):
+            hidden = users_cause(error)
+            if hidden is not None:
+                raise hidden from None

@@ -1,0 +1,307 @@
+"""Gives the Tracer Python's operators and ndarray's attributes and methods."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from wengert.core.bind import Tracer, bind
+from wengert.core.errors import TracedValueError, explain
+from wengert.core.op import Op
+from wengert.core.types import Array
+from wengert.numpy.dispatch import (
+    _PLAIN,
+    FUNCTIONS,
+    array_function,
+    array_ufunc,
+    operand,
+)
+from wengert.numpy.views import write
+from wengert.ops.elementwise import arithmetic as a
+from wengert.ops.elementwise.rounding import PIECEWISE_CONSTANT as CONSTANT
+
+_FOREIGN = "__array_ufunc__"
+
+
+def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def forward(x: Tracer, other: Any) -> Any:
+        if type(other) not in _PLAIN:
+            other = operand(other)
+        return bind(op, x, other)
+
+    def reflected(x: Tracer, other: Any) -> Any:
+        if type(other) not in _PLAIN:
+            other = operand(other)
+        return bind(op, other, x)
+
+    return forward, reflected
+
+
+def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def method(x: Tracer, other: Any) -> Any:
+        y = forward(x, other)
+        if x.ndim == 0:
+            return y  # as NumPy's scalars, which are immutable
+        return write(x, y)
+
+    return method
+
+
+def _power(x: Tracer, other: Any) -> Any:
+    # As NumPy itself does: exact, and with simpler derivatives.
+    if type(other) in (int, float):
+        if other == 2:
+            return bind(a.SQUARE, x)
+        if other == 1:
+            return bind(a.POSITIVE, x)
+        if other == 0.5:
+            return bind(a.SQRT, x)
+        if other == -1:
+            return bind(a.RECIPROCAL, x)
+    return bind(a.POWER, x, operand(other))
+
+
+def _reflected_power(x: Tracer, other: Any) -> Any:
+    return bind(a.POWER, operand(other), x)
+
+
+def _unary(f: Callable[..., Any]) -> Callable[[Tracer], Any]:
+    return lambda x: f(x)
+
+
+def _operators() -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    binary = {
+        "add": a.ADD, "sub": a.SUBTRACT, "mul": a.MULTIPLY, "truediv": a.DIVIDE,
+        "floordiv": CONSTANT["floor_divide"], "mod": a.REMAINDER,
+        "and": CONSTANT["bitwise_and"], "or": CONSTANT["bitwise_or"],
+        "xor": CONSTANT["bitwise_xor"], "lshift": CONSTANT["left_shift"],
+        "rshift": CONSTANT["right_shift"],
+    }  # fmt: skip
+    for name, op in binary.items():
+        forward, reflected = _binary(op)
+        table[f"__{name}__"] = forward
+        table[f"__r{name}__"] = reflected
+        table[f"__i{name}__"] = _in_place(forward)
+    table["__pow__"], table["__rpow__"] = _power, _reflected_power
+    table["__ipow__"] = _in_place(_power)
+    table["__matmul__"] = lambda x, other: np.matmul(x, operand(other))
+    table["__rmatmul__"] = lambda x, other: np.matmul(operand(other), x)
+    table["__imatmul__"] = _in_place(lambda x, other: np.matmul(x, operand(other)))
+    table["__divmod__"] = lambda x, other: np.divmod(x, operand(other))
+    table["__rdivmod__"] = lambda x, other: np.divmod(operand(other), x)
+    table["__neg__"] = lambda x: bind(a.NEGATIVE, x)
+    table["__pos__"] = lambda x: bind(a.POSITIVE, x)
+    table["__abs__"] = _unary(np.absolute)
+    table["__invert__"] = lambda x: bind(CONSTANT["invert"], x)
+    compare = {
+        "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
+        "gt": "greater", "ge": "greater_equal",
+    }  # fmt: skip
+    for name, ufunc in compare.items():
+        table[f"__{name}__"] = _binary(CONSTANT[ufunc])[0]
+    return table
+
+
+# Questions from Python -------------------------------------------------------------
+
+
+def _bool(x: Tracer) -> bool:
+    if x.size != 1:
+        raise ValueError(
+            f"The truth value of an array with {x.size} elements is ambiguous. "
+            "Use a.any() or a.all()"
+        )
+    return bool(x.interp.concrete(x, "bool"))
+
+
+def _int(x: Tracer) -> int:
+    return int(x.interp.concrete(x, "int"))
+
+
+def _index(x: Tracer) -> int:
+    value: int = x.interp.concrete(x, "index").__index__()
+    return value
+
+
+def _float(x: Tracer) -> float:
+    if x.dtype.kind in "biu":
+        return float(x.interp.concrete(x, "float"))
+    raise TracedValueError(
+        explain(
+            "float() would drop the derivative of a traced value, and so would the "
+            "functions of `math` and writing into a plain array, which call it.",
+            f"float() of a value that is being {x.interp.verb}",
+            "np.sin(x) for math.sin(x); np.zeros_like(x) or np.zeros(n, like=x) for "
+            "an array to write into; float(wg.stop_gradient(x)) if it is to be a "
+            "constant.",
+        )
+    )
+
+
+def _complex(x: Tracer) -> complex:
+    return complex(_float(x))
+
+
+def _array(x: Tracer, dtype: Any = None, copy: Any = None) -> Any:
+    raise TracedValueError(
+        explain(
+            "A traced value isn't an ndarray, and making one of it would drop its "
+            "derivative.",
+            f"np.asarray, np.array or a write into a plain array, of a value that is "
+            f"being {x.interp.verb}",
+            "wengert.numpy.array([...]) or np.stack([...]) to build an array from "
+            "traced values; np.zeros_like(x) or np.zeros(n, like=x) for an array to "
+            "write into; wg.stop_gradient(x) for a constant.",
+        )
+    )
+
+
+def _format(x: Tracer, spec: str) -> str:
+    if spec and x.ndim == 0:
+        return format(x.interp.concrete(x, "format"), spec)
+    return repr(x)
+
+
+def _repr(x: Tracer) -> str:
+    value = x
+    while isinstance(value, Tracer):
+        value = value.value
+    shown = "" if value is None else f", value={value}"
+    return f"Tracer({x.interp.verb}, shape={x.shape}, dtype={x.dtype}{shown})"
+
+
+def _len(x: Tracer) -> int:
+    if not x.shape:
+        raise TypeError("len() of unsized object")
+    return x.shape[0]
+
+
+def _iter(x: Tracer) -> Iterator[Any]:
+    if not x.shape:
+        raise TypeError("iteration over a 0-d array")
+    return (x[i] for i in range(x.shape[0]))
+
+
+def _contains(x: Tracer, item: Any) -> bool:
+    return bool(np.any(x == item))
+
+
+def _reduce(x: Tracer) -> Any:
+    raise TracedValueError(
+        explain(
+            "A traced value lives only while its function runs; it can't be pickled.",
+            "pickle, copy to another process, or multiprocessing",
+            "pass wg.stop_gradient(x), or differentiate inside the worker.",
+        )
+    )
+
+
+# Attributes and methods ------------------------------------------------------------
+
+
+def _tolist(x: Tracer) -> Any:
+    return [item.tolist() if item.ndim else item for item in x] if x.ndim else x
+
+
+def _item(x: Tracer, *args: Any) -> Any:
+    return x.reshape(-1)[args[0]] if len(args) == 1 else x[args] if args else _only(x)
+
+
+def _only(x: Tracer) -> Any:
+    if x.size != 1:
+        raise ValueError("can only convert an array of size 1 to a Python scalar")
+    return x.reshape(())
+
+
+def _method(f: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return FUNCTIONS[f](self, *args, **kwargs)
+
+    method.__name__ = f.__name__
+    return method
+
+
+_METHODS = """
+all any argmax argmin argpartition argsort clip compress cumprod cumsum diagonal dot
+max mean min nonzero prod ptp ravel repeat round searchsorted squeeze std sum swapaxes
+take trace var choose
+""".split()
+
+
+def _reshape(x: Tracer, *shape: Any, order: str = "C", copy: Any = None) -> Array:
+    return np.reshape(x, shape[0] if len(shape) == 1 else shape, order=order)
+
+
+def _transpose(x: Tracer, *axes: Any) -> Array:
+    if not axes or axes == (None,):
+        return np.transpose(x)
+    return np.transpose(x, axes[0] if isinstance(axes[0], tuple | list) else axes)
+
+
+def _astype(x: Tracer, dtype: Any, *args: Any, **kwargs: Any) -> Array:
+    return FUNCTIONS[np.astype](x, dtype)
+
+
+def _copy(x: Tracer, order: str = "C") -> Array:
+    return bind(a.POSITIVE, x)
+
+
+def _fill(x: Tracer, value: Any) -> None:
+    x[...] = value
+
+
+def _sort(x: Tracer, axis: int = -1, **kwargs: Any) -> None:
+    x[...] = np.sort(x, axis=axis)
+
+
+def _partition(x: Tracer, kth: Any, axis: int = -1, **kwargs: Any) -> None:
+    x[...] = np.partition(x, kth, axis=axis)
+
+
+def attach() -> None:
+    """Called once, when `wengert.numpy` is imported."""
+    table: dict[str, Any] = _operators()
+    table |= {
+        "shape": property(lambda x: x.interp.shape_of(x)),
+        "dtype": property(lambda x: x.interp.dtype_of(x)),
+        "ndim": property(lambda x: len(x.interp.shape_of(x))),
+        "size": property(lambda x: int(np.prod(x.interp.shape_of(x), dtype=int))),
+        "itemsize": property(lambda x: x.dtype.itemsize),
+        "nbytes": property(lambda x: x.size * x.dtype.itemsize),
+        "T": property(lambda x: np.transpose(x)),
+        "mT": property(lambda x: np.matrix_transpose(x)),
+        "real": property(lambda x: np.real(x), lambda x, v: write(np.real(x), v)),
+        "imag": property(lambda x: np.imag(x), lambda x, v: write(np.imag(x), v)),
+        "flat": property(lambda x: iter(np.ravel(x))),
+        "__array_ufunc__": array_ufunc, "__array_function__": array_function,
+        "__array__": _array, "__bool__": _bool, "__int__": _int, "__index__": _index,
+        "__float__": _float, "__complex__": _complex, "__format__": _format,
+        "__repr__": _repr, "__len__": _len, "__iter__": _iter, "__hash__": None,
+        "__contains__": _contains, "__reduce__": _reduce,
+        "__getitem__": lambda x, key: FUNCTIONS[GETITEM](x, key),
+        "__setitem__": lambda x, key, value: FUNCTIONS[SETITEM](x, key, value),
+        "__round__": lambda x, n=0: np.round(x, n),
+        "__trunc__": _int, "__floor__": lambda x: int(np.floor(x)),
+        "__ceil__": lambda x: int(np.ceil(x)),
+        "__copy__": _copy, "__deepcopy__": lambda x, memo: _copy(x),
+        "reshape": _reshape, "transpose": _transpose, "astype": _astype,
+        "copy": _copy, "fill": _fill, "sort": _sort, "partition": _partition,
+        "tolist": _tolist, "item": _item, "flatten": lambda x, order="C": _copy(
+            np.ravel(x, order=order)),
+        "conj": _unary(np.conjugate), "conjugate": _unary(np.conjugate),
+    }  # fmt: skip
+    for name in _METHODS:
+        table[name] = _method(getattr(np, name))
+    for name, value in table.items():
+        setattr(Tracer, name, value)
+
+
+def GETITEM(x: Array, key: Any) -> Array:
+    """`x[key]`: the key under which indexing enters the table of functions."""
+    return x[key]
+
+
+def SETITEM(x: Array, key: Any, value: Any) -> None:
+    """`x[key] = value`: the key under which writing enters the table of functions."""
+    x[key] = value

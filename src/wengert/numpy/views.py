@@ -1,0 +1,116 @@
+"""NumPy's aliasing on traced arrays: what a write changes, and who sees it.
+
+A tracer is a handle. A write makes a new value (the old one stays with the operations
+that used it) and gives it to the handle of the base array. A view remembers which value
+of its base it was made from, and is made again when it is read after a write.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from wengert.core.bind import Tracer, bind
+from wengert.core.errors import ShapeMismatch, explain
+from wengert.core.op import Linear, Op
+from wengert.core.types import Array
+
+_interp = Tracer.__dict__["interp"]
+_value = Tracer.__dict__["value"]
+_mark = Tracer.__dict__["mark"]
+
+
+class View(Tracer):
+    """A tracer whose elements are those of another one, as `x[1:]` or `x.T`."""
+
+    __slots__ = ("op", "params", "root", "seen", "source")
+
+    def __init__(self, source: Tracer, made: Tracer, op: Op, params: Any) -> None:
+        _set(self, made)
+        self.source = source
+        self.op = op
+        self.params = params
+        self.root: Tracer = source.root if isinstance(source, View) else source
+        self.seen = self.root.value
+
+    def refresh(self) -> None:
+        """Makes this view again from its base, if the base was written since."""
+        if self.root.value is self.seen:
+            return
+        chain: list[View] = []
+        link: Tracer = self
+        while isinstance(link, View) and link.seen is not self.root.value:
+            chain.append(link)
+            link = link.source
+        for view in reversed(chain):
+            view.seen = self.root.value
+            _set(view, bind(view.op, view.source, **view.params))
+
+    @property
+    def interp(self) -> Any:  # type: ignore[override]
+        """The interpreter of the newest version."""
+        self.refresh()
+        return _interp.__get__(self)
+
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        """The value of the newest version."""
+        self.refresh()
+        return _value.__get__(self)
+
+    @property
+    def mark(self) -> Any:  # type: ignore[override]
+        """The mark of the newest version."""
+        self.refresh()
+        return _mark.__get__(self)
+
+
+def _set(x: Tracer, new: Tracer) -> None:
+    # Read all three first: `new` may be a view that a read refreshes.
+    interp, value, mark = new.interp, new.value, new.mark
+    _interp.__set__(x, interp)
+    _value.__set__(x, value)
+    _mark.__set__(x, mark)
+
+
+def bind_view(op: Op, x: Array, **params: Any) -> Array:
+    """`bind` for an op whose result shares memory with `x`, as NumPy's does."""
+    y = bind(op, x, **params)
+    if isinstance(x, Tracer) and isinstance(y, Tracer):
+        return View(x, y, op, params)
+    return y
+
+
+def write(x: Tracer, new: Array) -> Tracer:
+    """Makes `new` the contents of `x`, and of everything that shares its memory."""
+    if np.shape(new) != x.shape:
+        raise ShapeMismatch(
+            explain(
+                f"A write keeps the array's shape {x.shape}.",
+                f"a value of shape {np.shape(new)}",
+                "write y = y + x instead of y += x to let the shape grow.",
+            )
+        )
+    if new.dtype != x.dtype:
+        if not np.can_cast(new.dtype, x.dtype, "same_kind"):
+            raise TypeError(
+                f"Cannot cast ufunc output from dtype({new.dtype}) to "
+                f"dtype({x.dtype}) with casting rule 'same_kind'"
+            )
+        new = np.astype(new, x.dtype)
+    target = x
+    while isinstance(target, View):
+        new = _put_back(target, new)
+        target = target.source
+    _set(target, new if isinstance(new, Tracer) else target.interp.lift(new))
+    return x
+
+
+def _put_back(view: View, new: Array) -> Array:
+    """The contents of the view's source once the view's elements are `new`."""
+    rule = view.op.derivative
+    assert isinstance(rule, Linear), "every op with view=True is linear"
+    transpose: Any = rule.transposes[0]
+    source = view.source
+    ones = np.ones(np.shape(new), source.dtype)
+    covered = transpose(ones, source, **view.params) != 0
+    return np.where(covered, transpose(new, source, **view.params), source)

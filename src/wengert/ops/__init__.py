@@ -1,0 +1,1 @@
+"""The primitives, one file per family, and how each family batches and types."""

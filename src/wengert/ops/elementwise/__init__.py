@@ -1,0 +1,6 @@
+"""NumPy's ufuncs: derivatives in tables, a row each, so that a wrong one looks wrong."""
+
+from wengert.ops.elementwise import arithmetic, exponential, rounding, trigonometric
+from wengert.ops.elementwise.record import UFUNCS
+
+__all__ = ["UFUNCS", "arithmetic", "exponential", "rounding", "trigonometric"]

@@ -1,0 +1,1 @@
+"""Functions of functions: one operator per file, each with the same skeleton."""

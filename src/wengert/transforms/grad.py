@@ -1,0 +1,245 @@
+"""grad and value_and_grad: reverse mode for functions with one number as a result."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.core import tree
+from wengert.core.bind import Tracer
+from wengert.core.errors import (
+    DerivativeError,
+    ShapeMismatch,
+    TypeMismatch,
+    at_the_edge,
+    explain,
+    name_of,
+)
+from wengert.core.types import Array, type_of
+from wengert.transforms.leaves import check_leaf, like_leaves, owned
+from wengert.transforms.reverse import Record, zeros_ct
+
+Argnums = int | tuple[int, ...]
+
+
+def value_and_grad(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., tuple[Any, Any]]:
+    """The function that returns the value of `f` and its gradient.
+
+    Args:
+        f: a function of arrays or nested containers of arrays that returns one number.
+        argnums: which arguments to differentiate by: a position, or a tuple of them.
+        has_aux: whether `f` returns `(result, aux)`; the value is then that pair, with
+            `aux` free of traces.
+        holomorphic: whether `f` is a holomorphic function of complex arguments; the
+            gradient is then f′(z). Otherwise it is ∂f/∂x + i ∂f/∂y, the direction of
+            steepest ascent of a real result.
+        allow_int: whether integer and boolean leaves are accepted; their gradient is
+            zero, of their own dtype.
+
+    Returns:
+        A function of the arguments of `f` that returns `(value, gradient)`. The
+        gradient has the structure, shapes and dtypes of the argument, and is a tuple of
+        these if `argnums` is a tuple.
+
+    Raises:
+        DerivativeError: if the result isn't one real (complex, if holomorphic) number.
+        TypeMismatch: for an argument that isn't a float or complex array.
+
+    >>> value_and_grad(lambda w, x: (w * x) ** 2)(3.0, 2.0)
+    (np.float64(36.0), 24.0)
+    """
+
+    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        with at_the_edge():
+            chosen = _choose(f, args, argnums)
+            aux: list[Any] = []
+            numbers = (argnums,) if isinstance(argnums, int) else argnums
+
+            def run(*traced: Any) -> Any:
+                full = list(args)
+                for n, t in zip(numbers, traced, strict=True):
+                    full[n] = t
+                y = f(*full, **kwargs)
+                if has_aux:
+                    y = _split_aux(f, y, aux)
+                return y
+
+            single = type(chosen[0]) if len(chosen) == 1 else None
+            if single is float or single is np.ndarray or single is np.float64:
+                leaves, spec = list(chosen), None
+                names = ["argument"]
+            else:
+                leaves, spec = tree.flatten(chosen)
+                names = tree.paths(chosen)
+            values = [
+                check_leaf(x, name_of(f), name, allow_int)
+                for x, name in zip(leaves, names, strict=True)
+            ]
+            inexact = [x for x in values if x.dtype.kind in "fc"]
+            _check_holomorphic(f, inexact, holomorphic)
+
+            def rebuild(tracers: list[Tracer]) -> Any:
+                if spec is None:
+                    return tracers
+                rest = iter(tracers)
+                return tree.unflatten(
+                    spec, [next(rest) if x.dtype.kind in "fc" else x for x in values]
+                )
+
+            record = Record(run, inexact, rebuild)
+            y = _scalar(f, record, holomorphic)
+            aux = tree.map(_untraced, aux)
+            pulled = iter(record.pull([y.dtype.type(1)]))
+            grads = []
+            for x in values:
+                g = next(pulled) if x.dtype.kind in "fc" else None
+                g = zeros_ct(type_of(x)) if g is None else g
+                grads.append(np.conjugate(g) if holomorphic else g)
+            del g, pulled
+            record.nodes = []
+            grads = like_leaves(owned(grads), leaves)
+            gradient = (grads[0],) if spec is None else tree.unflatten(spec, grads)
+            value = (y, aux[0]) if has_aux else y
+            return value, gradient[0] if isinstance(argnums, int) else gradient
+
+    wrapped.__name__ = f"value_and_grad_of_{getattr(f, '__name__', 'function')}"
+    wrapped.__doc__ = f"The value of {name_of(f)} and its gradient."
+    return wrapped
+
+
+def grad(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[..., Any]:
+    """The function that returns the gradient of `f`.
+
+    Arguments and errors are those of `value_and_grad`. With `has_aux` the function
+    returns `(gradient, aux)`.
+
+    >>> grad(lambda x: np.sin(x) * x)(0.0)
+    0.0
+    """
+    both = value_and_grad(
+        f, argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int
+    )
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    wrapped.__name__ = f"grad_of_{getattr(f, '__name__', 'function')}"
+    wrapped.__doc__ = f"The gradient of {name_of(f)}."
+    return wrapped
+
+
+def _choose(f: Any, args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, ...]:
+    numbers = (argnums,) if isinstance(argnums, int) else argnums
+    if not callable(f):
+        raise TypeMismatch(
+            explain(
+                "grad takes a function and returns a function.",
+                f"{type(f).__name__} {f!r:.40}",
+                "grad(f)(x), not grad(f(x)).",
+            )
+        )
+    if (
+        not isinstance(numbers, tuple | list)
+        or not numbers
+        or not all(isinstance(n, int) and -len(args) <= n < len(args) for n in numbers)
+        or len({n % len(args) for n in numbers}) != len(numbers)
+    ):
+        raise ShapeMismatch(
+            explain(
+                "argnums is the position of an argument to differentiate by, or a tuple "
+                "of different positions.",
+                f"argnums={argnums!r}, and {name_of(f)} was called with {len(args)} "
+                "positional arguments",
+                "count from 0, and pass those arguments by position, not by keyword.",
+            )
+        )
+    return tuple(args[n] for n in numbers)
+
+
+def _split_aux(f: Any, y: Any, aux: list[Any]) -> Any:
+    if not isinstance(y, tuple) or len(y) != 2:
+        raise ShapeMismatch(
+            explain(
+                f"With has_aux=True {name_of(f)} returns a pair (result, aux).",
+                f"{type(y).__name__}",
+                "return result, aux; or drop has_aux.",
+            )
+        )
+    aux.append(y[1])
+    return y[0]
+
+
+def _untraced(x: Any) -> Any:
+    """A value that leaves with `aux`: one level down, and nobody else's memory."""
+    while isinstance(x, Tracer) and "ended" in type(x.interp).__dict__:
+        x = x.value
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
+def _check_holomorphic(f: Any, values: list[Array], holomorphic: bool) -> None:
+    if holomorphic and any(x.dtype.kind != "c" for x in values):
+        raise TypeMismatch(
+            explain(
+                "holomorphic=True differentiates by complex arguments.",
+                f"{name_of(f)} was called with a real one",
+                "pass a complex number (x + 0j), or drop holomorphic=True.",
+            )
+        )
+
+
+def _scalar(f: Any, record: Record, holomorphic: bool) -> Array:
+    """The one number that the function returned, or an error that says what to do."""
+    y = record.values[0] if len(record.values) == 1 else None
+    if y is None or record.spec is not None or not hasattr(y, "dtype"):
+        kind = type(record.result(record.values)).__name__
+        if y is not None and isinstance(y, int | float | complex):
+            return np.asarray(y)[()]
+        return _not_scalar(f, f"a {kind}")
+    if y.shape != ():
+        return _not_scalar(f, f"an array of shape {y.shape}")
+    if y.dtype.kind == "c" and not holomorphic:
+        raise DerivativeError(
+            explain(
+                f"grad needs a real result from {name_of(f)}.",
+                f"a complex number, dtype {y.dtype}",
+                "return its real part or abs(); grad(f, holomorphic=True) for f′(z) of "
+                "a holomorphic function; wg.vjp for a pullback of a complex result.",
+            )
+        )
+    if y.dtype.kind not in "fc":
+        raise DerivativeError(
+            explain(
+                f"grad needs a float result from {name_of(f)}.",
+                f"dtype {y.dtype}",
+                "a result of comparisons, argmax or integers has no derivative; return "
+                "a float, or pass other results with has_aux=True.",
+            )
+        )
+    return y
+
+
+def _not_scalar(f: Any, came: str) -> Any:
+    raise DerivativeError(
+        explain(
+            f"grad needs one number as the result of {name_of(f)}.",
+            came,
+            "wg.jacobian(f) for the derivatives of all elements; wg.vjp(f, x) for their "
+            "combination with weights; or reduce it first, as np.sum(...); other results "
+            "go with has_aux=True.",
+        )
+    )
