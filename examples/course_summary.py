@@ -44,7 +44,11 @@ def adjoints(v1: float) -> dict[str, float]:
 def main() -> dict[str, float]:
     """Prints graph, adjoints and extended graph; returns the adjoints at v1 = 0.5."""
     v1 = 0.5
-    print(wg.trace(y, v1))
+    graph = wg.trace(y, v1)
+    steps = [node for node in graph.nodes if node.inputs]
+    for node, name in zip(steps, ("v2", "v3", "v4"), strict=True):
+        node.name = name  # as the summary calls them
+    print(graph)
     found = adjoints(v1)
     print(f"\nadjoints at v1 = {v1}:")
     for name, value in found.items():

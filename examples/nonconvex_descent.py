@@ -12,44 +12,47 @@ import wengert as wg
 
 
 def bumpy(x: Any) -> Any:
-    """A bowl with ripples; outside |x| = 2 a wall instead of finer ripples.
+    """A bowl with straight walls, and ripples that get finer towards its centre.
 
     Args:
         x: a point of the plane, shape (2,).
 
     Returns:
-        The height, a scalar.
+        The height, a scalar; it has a continuous slope everywhere.
     """
-    height = np.sum(x**2) / 4.0
-    if np.sqrt(np.sum(x**2)) > 2.0:
-        return height + (np.sqrt(np.sum(x**2)) - 2.0) ** 2
-    wave, scale = x + 0.3, 1.0
-    while scale > 0.1:
-        height = height + 0.2 * scale * np.sum(1.0 - np.cos(3.0 * wave))
-        wave, scale = 1.7 * wave, scale / 2.0
+    square = np.sum((x - 0.4) ** 2)
+    if square > 9.0:
+        return 3.0 * np.sqrt(square) - 4.5
+    height = square / 2.0
+    reach, frequency = 4.0, 3.0
+    while square < reach and frequency < 30.0:
+        ripple = 3.0 * np.sum(1.0 - np.cos(frequency * x)) / frequency
+        height = height + (1.0 - square / reach) ** 2 * ripple
+        reach, frequency = reach / 2.0, frequency * 1.7
     return height
 
 
-def descend(start: np.ndarray, rate: float = 0.05, steps: int = 400) -> list[float]:
-    """The heights along gradient descent from `start`, ending with the last slope."""
-    x = start
-    path = []
+def descend(
+    start: tuple[float, float], rate: float = 0.03, steps: int = 500
+) -> tuple[list[float], float]:
+    """The height at each step of gradient descent, and the slope's size at its end."""
+    x = np.array(start)
+    heights = []
     for _ in range(steps):
         height, slope = wg.value_and_grad(bumpy)(x)
-        path.append(float(height))
+        heights.append(float(height))
         x = x - rate * slope
-    path.append(float(np.linalg.norm(wg.grad(bumpy)(x))))
-    return path
+    return heights, float(np.linalg.norm(wg.grad(bumpy)(x)))
 
 
-def main() -> dict[tuple[float, float], list[float]]:
-    """Descends from three points; returns each path."""
-    paths = {}
-    print("start            height: first → last    slope at the end")
-    for start in ((3.0, -2.5), (-1.5, 1.0), (0.9, 1.6)):
-        *heights, slope = paths[start] = descend(np.array(start))
-        print(f"{start!s:15}  {heights[0]:8.4f} → {heights[-1]:8.4f}    {slope:.1e}")
-    return paths
+def main() -> dict[tuple[float, float], tuple[list[float], float]]:
+    """Descends from three points into different hollows; returns the three descents."""
+    found = {}
+    print("start          height: first → last    slope at the end")
+    for start in ((3.0, -2.5), (-1.0, 1.2), (1.5, 0.3)):
+        heights, slope = found[start] = descend(start)
+        print(f"{start!s:13}  {heights[0]:8.4f} → {heights[-1]:8.4f}    {slope:.1e}")
+    return found
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main() -> dict[str, float]:
     print("       value          adjoint")
     for name in value:
         print(f"  {name:2}  {value[name]:+.10f}  {adjoint[name]:+.10f}")
-    whole = wg.grad(sigmoid, argnums=(0, 1, 2))(**inputs)
+    whole = wg.grad(sigmoid, argnums=(0, 1, 2))(*inputs.values())
     print("\nwg.grad of the one-line sigmoid with respect to w, a, b:")
     print("  " + "  ".join(f"{float(g):+.10f}" for g in whole))
     return adjoint

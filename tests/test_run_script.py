@@ -119,6 +119,17 @@ def test_a_newer_python_beside_an_old_one_is_found(place: Place) -> None:
     assert "python3.12 (Python 3.12.1)" in done.stderr
 
 
+def test_a_python_that_was_asked_for_is_not_replaced(place: Place) -> None:
+    place.python("3.12.1")
+    place.python("3.9.2", "mine")
+    done = place.run(PYTHON="mine")
+    assert done.returncode == 1
+    assert "found: mine (Python 3.9.2)" in done.stderr
+    place.python("3.13.0", "my python")
+    done = place.run(PYTHON=str(place.bin / "my python"))
+    assert "my python (Python 3.13.0)" in done.stderr
+
+
 def test_the_first_run_installs_and_the_second_does_not(place: Place) -> None:
     place.python()
     first = place.run()

@@ -5,19 +5,12 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import wengert
 
 DEMO_NEEDS = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
 PICTURES = {".png", ".svg", ".pdf"}
-
-
-def installed_version() -> str:
-    """The version of the installed package, or a note that it is not installed."""
-    try:
-        return version("wengert")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def positive(text: str) -> int:
@@ -60,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         prog="wengert", description="Exact derivatives of ordinary NumPy code."
     )
     top.add_argument(
-        "--version", action="version", version=f"wengert {installed_version()}"
+        "--version", action="version", version=f"wengert {wengert.__version__}"
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     demo = commands.add_parser(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as _np
 
 from wengert.numpy import (
+    complex,
     convert,
     creation,
     elementwise,
@@ -24,7 +25,7 @@ from wengert.numpy.elementwise import NAMED as _NAMED
 
 operators.attach()
 
-_MODULES = (convert, creation, elementwise, indexing, join, layout, reduce, select)
+_MODULES = (complex, convert, creation, elementwise, indexing, join, layout, reduce, select)
 
 
 def __getattr__(name: str) -> Any:

@@ -259,6 +259,14 @@ def _partition(x: Tracer, kth: Any, axis: int = -1, **kwargs: Any) -> None:
     x[...] = np.partition(x, kth, axis=axis)
 
 
+def _set_real(x: Tracer, value: Any) -> None:
+    x[...] = value + 1j * np.imag(x) if x.dtype.kind == "c" else value
+
+
+def _set_imag(x: Tracer, value: Any) -> None:
+    x[...] = np.real(x) + 1j * value
+
+
 def attach() -> None:
     """Called once, when `wengert.numpy` is imported."""
     table: dict[str, Any] = _operators()
@@ -271,8 +279,8 @@ def attach() -> None:
         "nbytes": property(lambda x: x.size * x.dtype.itemsize),
         "T": property(lambda x: np.transpose(x)),
         "mT": property(lambda x: np.matrix_transpose(x)),
-        "real": property(lambda x: np.real(x), lambda x, v: write(np.real(x), v)),
-        "imag": property(lambda x: np.imag(x), lambda x, v: write(np.imag(x), v)),
+        "real": property(lambda x: np.real(x), _set_real),
+        "imag": property(lambda x: np.imag(x), _set_imag),
         "flat": property(lambda x: iter(np.ravel(x))),
         "__array_ufunc__": array_ufunc, "__array_function__": array_function,
         "__array__": _array, "__bool__": _bool, "__int__": _int, "__index__": _index,

@@ -19,7 +19,13 @@ from wengert.core.errors import DerivativeError, at_the_edge, explain
 from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.types import Array, Type, type_of
 from wengert.ops.strong import strong_product
-from wengert.transforms.leaves import check_cotangent, check_leaf, owned, snapshot
+from wengert.transforms.leaves import (
+    check_cotangent,
+    check_leaf,
+    like_leaves,
+    owned,
+    snapshot,
+)
 
 _numbers = itertools.count()
 
@@ -416,7 +422,7 @@ def vjp(
             return y
 
         record = Record(run, values, lambda ts: tree.unflatten(spec, ts))
-        y = record.result(owned(record.values))
+        y = record.result(owned(list(record.values)))
 
     def pullback(ct: Any) -> Any:
         with at_the_edge():
