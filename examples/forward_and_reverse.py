@@ -72,7 +72,7 @@ def count_elementary(point: tuple[float, ...]) -> tuple[int, int]:
     argument that depends on an input.
     """
     graph = wg.trace(f, *point)
-    depends: Counter[Any] = Counter({node: 1 for node in graph.inputs})
+    depends: Counter[Any] = Counter(dict.fromkeys(graph.inputs, 1))
     forward_count = reverse_count = 0
     for start in graph.inputs:
         reached = {start}

@@ -49,7 +49,7 @@ def main() -> dict[tuple[float, float], tuple[list[float], float]]:
     """Descends from three points into different hollows; returns the three descents."""
     found = {}
     print("start          height: first → last    slope at the end")
-    for start in ((3.0, -2.5), (-1.0, 1.2), (1.5, 0.3)):
+    for start in ((3.0, -2.5), (2.5, 2.5), (-1.2, -1.0)):
         heights, slope = found[start] = descend(start)
         print(f"{start!s:13}  {heights[0]:8.4f} → {heights[-1]:8.4f}    {slope:.1e}")
     return found

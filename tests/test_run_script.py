@@ -38,7 +38,7 @@ esac
 
 
 class Place:
-    """A copy of the script in a folder whose path has a space, and a PATH of its own."""
+    """A copy of the script, in a path with a space, and a PATH of its own."""
 
     def __init__(self, base: Path) -> None:
         self.root = base / "a b" / "wengert"
@@ -61,7 +61,11 @@ class Place:
         (self.bin / name).chmod(0o755)
 
     def run(
-        self, *args: str, script: Path | None = None, cwd: Path | None = None, **env: str
+        self,
+        *args: str,
+        script: Path | None = None,
+        cwd: Path | None = None,
+        **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """Calls the script; what the stand-ins were asked is then in `calls`."""
         self.log.write_text("")

@@ -80,6 +80,8 @@ class Partials:
         self.partials = partials
         self.bounded = bounded
         self.keeps = Keeps(*(_reads(p, takes_y=True) for p in partials))
+        for mask in range(1, 1 << len(partials)):
+            self.keeps.find(mask, len(partials))
 
 
 class Linear:

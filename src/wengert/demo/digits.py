@@ -7,6 +7,7 @@ and its loss are NumPy functions of a list of dicts, and so is their gradient.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def start(rng: np.random.Generator, sizes: tuple[int, ...] = SIZES) -> Params:
     """Random weights of variance 1/(inputs of the layer), and zero biases."""
     return [
         {"W": rng.normal(0.0, n**-0.5, (n, m)), "b": np.zeros(m)}
-        for n, m in zip(sizes, sizes[1:], strict=False)
+        for n, m in pairwise(sizes)
     ]
 
 
@@ -100,9 +101,7 @@ def step(params: Params, speed: Params, slope: Params) -> tuple[Params, Params]:
         {k: MOMENTUM * v[k] - RATE * g[k] for k in v}
         for v, g in zip(speed, slope, strict=True)
     ]
-    params = [
-        {k: p[k] + v[k] for k in p} for p, v in zip(params, speed, strict=True)
-    ]
+    params = [{k: p[k] + v[k] for k in p} for p, v in zip(params, speed, strict=True)]
     return params, speed
 
 
@@ -128,9 +127,7 @@ def check_gradient(params: Params, x: Floats, labels: Ints, seed: int = 0) -> fl
 
     gradient = wg.grad(loss)(params, x, labels)
     exact = sum(
-        np.sum(g[k] * d[k])
-        for g, d in zip(gradient, direction, strict=True)
-        for k in g
+        np.sum(g[k] * d[k]) for g, d in zip(gradient, direction, strict=True) for k in g
     )
     h = 1e-5
     ahead, behind = loss(moved(h), x, labels), loss(moved(-h), x, labels)
@@ -188,7 +185,8 @@ def draw(losses: list[tuple[float, float]], out: Path) -> None:
         xlabel="epoch", ylabel="mean cross-entropy", yscale="log", title="Digits"
     )
     epochs = np.arange(1, len(losses) + 1)
-    for curve, label in zip(zip(*losses, strict=True), ("trained on", "held out")):
+    trained_on, held_out = zip(*losses, strict=True)
+    for curve, label in ((trained_on, "trained on"), (held_out, "held out")):
         axes.plot(epochs, curve, label=label, marker=".")
     axes.grid(alpha=0.3)
     axes.legend()
@@ -199,7 +197,7 @@ def run(epochs: int, seed: int) -> Outcome:
     """Loads, trains, checks, and says what came out."""
     rng = np.random.default_rng(seed)
     data = load(rng)
-    weights = sum(n * m + m for n, m in zip(SIZES, SIZES[1:], strict=False))
+    weights = sum(n * m + m for n, m in pairwise(SIZES))
     print(
         f"Handwritten digits: {len(data.train_y)} pictures to learn from, "
         f"{len(data.test_y)} held out."

@@ -10,6 +10,7 @@ from wengert.core.errors import TracedValueError, explain
 from wengert.core.op import Op
 from wengert.core.types import Array
 from wengert.numpy.dispatch import (
+    _NO_PARAMS,
     _PLAIN,
     FUNCTIONS,
     array_function,
@@ -25,9 +26,13 @@ _FOREIGN = "__array_ufunc__"
 
 def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def forward(x: Tracer, other: Any) -> Any:
-        if type(other) not in _PLAIN:
+        interp = x.interp
+        if isinstance(other, Tracer):
+            if other.interp.level > interp.level:
+                interp = other.interp
+        elif type(other) not in _PLAIN:
             other = operand(other)
-        return bind(op, x, other)
+        return interp.process(op, (x, other), _NO_PARAMS)
 
     def reflected(x: Tracer, other: Any) -> Any:
         if type(other) not in _PLAIN:

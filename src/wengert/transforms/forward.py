@@ -15,6 +15,7 @@ from wengert.core.errors import DerivativeError, ShapeMismatch, at_the_edge, exp
 from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.types import Array, type_of, zeros
 from wengert.ops.strong import strong_product
+from wengert.transforms.backward import finite
 from wengert.transforms.leaves import check_leaf, check_tangent, owned
 
 
@@ -134,8 +135,6 @@ def push(
 
     Runs again with strong products where the plain sweep gives inf or nan.
     """
-    from wengert.transforms.reverse import finite  # below `forward` in the flow
-
     for strong in (False, True):
         interp = Forward(strong)
         try:

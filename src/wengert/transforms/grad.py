@@ -17,7 +17,8 @@ from wengert.core.errors import (
 )
 from wengert.core.types import Array, type_of
 from wengert.transforms.leaves import check_leaf, like_leaves, owned
-from wengert.transforms.reverse import Record, zeros_ct
+from wengert.transforms.backward import zeros_ct
+from wengert.transforms.reverse import Record
 
 Argnums = int | tuple[int, ...]
 

@@ -1,0 +1,200 @@
+"""The backward pass: adjoints from the result to the inputs.
+
+The nodes of a result, from the highest number to the lowest, are its ancestors in
+reverse topological order. A heap of numbers gives them in that order, each once and
+after all of its users, without recursion and without visiting anything else.
+"""
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from wengert.core.bind import Tracer, known
+from wengert.core.op import Linear, Op, Partials
+from wengert.core.types import Array, Type
+from wengert.ops.strong import strong_product
+from wengert.transforms.tape import FLOAT64, PART, Node
+
+def backward(
+    seeds: Sequence[tuple[Node, Array]], wanted: Sequence[Node], strong: bool = False
+) -> list[Array | None]:
+    """The backward pass: adjoints of `wanted` nodes, given those of the results.
+
+    `strong`: products in which either factor is zero are zero, also against inf or nan.
+    A node that no adjoint reaches gets None.
+    """
+    adjoint: dict[int, Any] = {}
+    nodes: dict[int, Node] = {}
+    fresh: set[int] = set()  # adjoints that are ours alone: added to in place
+    heap: list[int] = []
+
+    def arrive(node: Node, ct: Array) -> None:
+        if ct.shape != node[1] or ct.dtype is not node[2]:
+            ct = fit(ct, node[1], node[2])
+        number = node[0]
+        if number in adjoint:
+            adjoint[number] = adjoint[number] + ct
+            fresh.discard(number)
+        else:
+            adjoint[number] = ct
+            nodes[number] = node
+            heappush(heap, -number)
+
+    for node, ct in seeds:
+        arrive(node, ct)
+    keep = {node[0] for node in wanted}
+    while heap:
+        number = -heappop(heap)
+        node = nodes.pop(number)
+        _, shape, dtype, op, parents, y, args, params = node
+        if op is None:
+            continue
+        ct = adjoint[number] if number in keep else adjoint.pop(number)
+        if op is PART:
+            whole = parents[0]
+            if whole[0] not in adjoint:
+                adjoint[whole[0]] = [None] * len(whole[1])
+                nodes[whole[0]] = whole
+                heappush(heap, -whole[0])
+            adjoint[whole[0]][args] = ct
+            continue
+        rule = op.derivative
+        if type(rule) is Partials:
+            partials = rule.partials
+            for i, parent in enumerate(parents):
+                if parent is None:
+                    continue
+                partial = partials[i]
+                if partial.__class__ is int:
+                    c = ct if partial == 1 else -ct
+                elif partial is None:
+                    continue
+                else:
+                    p = partial(y, *args)
+                    if dtype is not FLOAT64 and dtype.kind == "c":
+                        p = np.conjugate(p)
+                    c = strong_product(ct, p) if strong else ct * p
+                # `arrive`, written out: this is the innermost loop of the library.
+                if parent[1] != shape or not parent[2] is dtype is FLOAT64:
+                    c = fit(c, parent[1], parent[2])
+                number = parent[0]
+                if number in adjoint:
+                    adjoint[number] = adjoint[number] + c
+                    fresh.discard(number)
+                else:
+                    adjoint[number] = c
+                    nodes[number] = parent
+                    heappush(heap, -number)
+        elif type(rule) is Linear:
+            last = len(rule.transposes) - 1
+            for i, parent in enumerate(parents):
+                if parent is None:
+                    continue
+                if op.into is not None and type(ct) in _PLAIN:
+                    _add_into(op, parent, ct, args, params, adjoint, nodes, fresh, heap)
+                elif rule.many:
+                    t = rule.transposes[min(i, last)]
+                    arrive(parent, t(ct, *args, position=i, **params))
+                else:
+                    arrive(parent, rule.transposes[i](ct, *args, **params))
+        else:
+            if op.multiple:
+                ct = tuple(
+                    zeros_ct(t) if c is None else c
+                    for t, c in zip(shape, ct, strict=True)
+                )
+            cts = rule.vjp(ct, y, *args, **params)
+            for parent, c in zip(parents, cts, strict=True):
+                if parent is not None and c is not None:
+                    arrive(parent, c)
+    return [adjoint.get(node[0]) for node in wanted]
+
+
+_PLAIN = frozenset({np.ndarray, np.float64, np.float32, np.complex128, np.complex64})
+
+
+def _add_into(
+    op: Op,
+    parent: Node,
+    ct: Array,
+    args: list[Array],
+    params: dict[str, Any],
+    adjoint: dict[int, Any],
+    nodes: dict[int, Node],
+    fresh: set[int],
+    heap: list[int],
+) -> None:
+    """Adds the transpose's value to the parent's adjoint in place (gathers, slices).
+
+    A loop over the n elements of an array then costs n, not n² as with one array of
+    zeros for each element.
+    """
+    number, shape, dtype = parent[:3]
+    have = adjoint.get(number)
+    if have is None:
+        have = adjoint[number] = np.zeros(shape, dtype)
+        nodes[number] = parent
+        fresh.add(number)
+        heappush(heap, -number)
+    elif number not in fresh:
+        if isinstance(have, Tracer):
+            assert isinstance(op.derivative, Linear)
+            adjoint[number] = have + op.derivative.transposes[0](ct, *args, **params)  # type: ignore[misc]
+            return
+        have = adjoint[number] = np.array(have, dtype)
+        fresh.add(number)
+    assert op.into is not None
+    op.into(have, ct, *args, **params)
+
+
+def fit(ct: Array, shape: Any, dtype: Any) -> Array:
+    """A cotangent in its argument's type: broadcast axes summed, real part, cast."""
+    if ct.shape != shape:
+        extra = ct.ndim - len(shape)
+        axes = (*range(extra), *(
+            i + extra for i, n in enumerate(shape) if n == 1 and ct.shape[i + extra] != 1
+        ))  # fmt: skip
+        ct = np.sum(ct, axis=axes).reshape(shape) if axes else ct.reshape(shape)
+    if ct.dtype is not dtype and ct.dtype != dtype:
+        if ct.dtype.kind == "c" and dtype.kind != "c":
+            ct = np.real(ct)
+        ct = ct.astype(dtype)
+    return ct
+
+
+def zeros_ct(type: Type) -> Array:
+    """The zero cotangent of a result of this type."""
+    return np.zeros(type.shape, type.dtype) if type.shape else type.dtype.type(0)
+
+
+def unbounded(seeds: Sequence[tuple[Node, Array]]) -> bool:
+    """Whether an operation on the way to the inputs may have an infinite slope."""
+    pending = [node for node, _ in seeds]
+    seen: set[int] = set()
+    while pending:
+        node = pending.pop()
+        if node[0] in seen or node[3] is None:
+            continue
+        seen.add(node[0])
+        if node[3] is not PART:
+            rule = node[3].derivative
+            if isinstance(rule, Partials) and not rule.bounded:
+                return True
+        pending.extend(p for p in node[4] if p is not None)
+    return False
+
+
+def finite(arrays: Sequence[Array | None]) -> bool:
+    """Whether all are finite, as far as they have values."""
+    for x in arrays:
+        x = known(x)
+        if x is None:
+            continue
+        if not isinstance(x, np.ndarray):
+            if not np.isfinite(x):
+                return False
+        elif x.dtype.kind in "fc" and not np.isfinite(x).all():
+            return False
+    return True
