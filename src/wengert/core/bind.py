@@ -20,6 +20,9 @@ from wengert.core.types import Array, Shape, type_of
 
 _levels = itertools.count(1)
 
+# Shared by all operations without parameters; nobody writes into it.
+NO_PARAMS: dict[str, Any] = {}
+
 
 class Interpreter:
     """What happens to an operation on traced values: record, push forward, batch, stage.
@@ -37,6 +40,14 @@ class Interpreter:
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
         """The result of `op`, at least one of whose arguments is a tracer of ours."""
         raise NotImplementedError  # every subclass has its own
+
+    def unary(self, op: Op, x: "Tracer") -> Any:
+        """`process` for one argument and no parameters: most calls are such."""
+        return self.process(op, (x,), NO_PARAMS)
+
+    def binary(self, op: Op, a: Array, b: Array) -> Any:
+        """`process` for two arguments and no parameters."""
+        return self.process(op, (a, b), NO_PARAMS)
 
     def lift(self, x: Array) -> "Tracer":
         """A constant as a tracer of ours, so that it can be written into."""
@@ -82,7 +93,13 @@ class _Closed(dict[type, type]):
             twin = type(
                 kind.__name__,
                 (kind,),
-                {"__slots__": (), "process": _escaped, "ended": True},
+                {
+                    "__slots__": (),
+                    "process": _escaped,
+                    "unary": Interpreter.unary,
+                    "binary": Interpreter.binary,
+                    "ended": True,
+                },
             )
         else:
             twin = kind

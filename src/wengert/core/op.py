@@ -74,14 +74,15 @@ class Partials:
     `bounded=True` promises that no partial is infinite or nan where y is finite.
     """
 
-    __slots__ = ("bounded", "keeps", "partials")
+    __slots__ = ("bounded", "keeps", "masks", "partials")
 
     def __init__(self, *partials: Rule | int | None, bounded: bool = False) -> None:
         self.partials = partials
         self.bounded = bounded
         self.keeps = Keeps(*(_reads(p, takes_y=True) for p in partials))
-        for mask in range(1, 1 << len(partials)):
-            self.keeps.find(mask, len(partials))
+        # Indexed by the mask of traced arguments: (keep y, (keep argument 0, 1)).
+        count = len(partials)
+        self.masks = [self.keeps.find(mask, count) for mask in range(1 << count)]
 
 
 class Linear:

@@ -104,7 +104,7 @@ def array_ufunc(
     if method == "__call__":
         op = UFUNCS.get(ufunc)
         if op is not None and len(inputs) == 1 and not kwargs and ufunc not in SPECIAL:
-            return self.interp.process(op, inputs, _NO_PARAMS)
+            return self.interp.unary(op, self)
         if op is None:
             composed = FUNCTIONS.get(ufunc)
             if composed is None:
@@ -120,9 +120,6 @@ def array_ufunc(
         return _missing(ufunc, f".{method}")
     return ours(*inputs, **kwargs)
 
-
-# Shared by all operations without parameters; nobody writes into it.
-_NO_PARAMS: dict[str, Any] = {}
 
 # Ufuncs whose op depends on the argument's dtype: abs and sign of complex numbers …
 SPECIAL: dict[np.ufunc, Callable[..., Any]] = {}

@@ -10,7 +10,6 @@ from wengert.core.errors import TracedValueError, explain
 from wengert.core.op import Op
 from wengert.core.types import Array
 from wengert.numpy.dispatch import (
-    _NO_PARAMS,
     _PLAIN,
     FUNCTIONS,
     array_function,
@@ -32,7 +31,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
                 interp = other.interp
         elif type(other) not in _PLAIN:
             other = operand(other)
-        return interp.process(op, (x, other), _NO_PARAMS)
+        return interp.binary(op, x, other)
 
     def reflected(x: Tracer, other: Any) -> Any:
         if type(other) not in _PLAIN:

@@ -25,7 +25,7 @@ def backward(
     `strong`: products in which either factor is zero are zero, also against inf or nan.
     A node that no adjoint reaches gets None.
     """
-    adjoint: dict[int, Any] = {}
+    adjoint: dict[int, Any] = {}  # by node number
     nodes: dict[int, Node] = {}
     fresh: set[int] = set()  # adjoints that are ours alone: added to in place
     heap: list[int] = []
@@ -44,14 +44,13 @@ def backward(
 
     for node, ct in seeds:
         arrive(node, ct)
-    keep = {node[0] for node in wanted}
     while heap:
         number = -heappop(heap)
         node = nodes.pop(number)
         _, shape, dtype, op, parents, y, args, params = node
         if op is None:
-            continue
-        ct = adjoint[number] if number in keep else adjoint.pop(number)
+            continue  # an input: its adjoint stays
+        ct = adjoint.pop(number)
         if op is PART:
             whole = parents[0]
             if whole[0] not in adjoint:
@@ -62,27 +61,33 @@ def backward(
             continue
         rule = op.derivative
         if type(rule) is Partials:
-            partials = rule.partials
-            for i, parent in enumerate(parents):
-                if parent is None:
-                    continue
+            partials, count, i = rule.partials, len(parents), -1
+            for parent in parents:
+                i += 1
                 partial = partials[i]
+                if parent is None or partial is None:
+                    continue
                 if partial.__class__ is int:
                     c = ct if partial == 1 else -ct
-                elif partial is None:
-                    continue
                 else:
-                    p = partial(y, *args)
+                    if count == 2:
+                        p = partial(y, args[0], args[1])
+                    elif count == 1:
+                        p = partial(y, args[0])
+                    else:
+                        p = partial(y, *args)
                     if dtype is not FLOAT64 and dtype.kind == "c":
                         p = np.conjugate(p)
                     c = strong_product(ct, p) if strong else ct * p
-                # `arrive`, written out: this is the innermost loop of the library.
+                # `arrive`, written out: this is the innermost loop of the library. The
+                # calls above are written out because `*args` takes three times as long.
+                number = parent[0]
                 if parent[1] != shape or not parent[2] is dtype is FLOAT64:
                     c = fit(c, parent[1], parent[2])
-                number = parent[0]
                 if number in adjoint:
                     adjoint[number] = adjoint[number] + c
-                    fresh.discard(number)
+                    if fresh:
+                        fresh.discard(number)
                 else:
                     adjoint[number] = c
                     nodes[number] = parent

@@ -8,9 +8,9 @@ import itertools
 from typing import Any
 
 import numpy as np
-from numpy import float64
+from numpy import float64, ndarray
 
-from wengert.core.bind import Interpreter, Tracer, bind, dressed
+from wengert.core.bind import NO_PARAMS, Interpreter, Tracer, bind, dressed
 from wengert.core.errors import DerivativeError, explain
 from wengert.core.op import Missing, Op, Partials, Zero
 from wengert.core.types import Array, type_of
@@ -55,11 +55,11 @@ class Reverse(Interpreter):
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
         """Evaluates `op` one level down and records what its derivative needs."""
-        if type(op.derivative) is Partials:
+        if type(op.derivative) is Partials and not params:
             if len(args) == 2:
-                return self._binary(op, *args, params)
+                return self.binary(op, *args)
             if len(args) == 1:
-                return self._unary(op, args[0], params)
+                return self.unary(op, args[0])
         mask, bit = 0, 1
         values: list[Array] = []
         parents: list[Node | None] = []
@@ -105,15 +105,19 @@ class Reverse(Interpreter):
     # Elementwise operations are most of all operations, so they have a path of their
     # own, written out for one and for two arguments: half the time of the general one.
 
-    def _unary(self, op: Op, x: Tracer, params: dict[str, Any]) -> Any:
+    def unary(self, op: Op, x: Tracer) -> Any:
+        """`process` for one argument."""
+        rule = op.derivative
+        if type(rule) is not Partials:
+            return self.process(op, (x,), NO_PARAMS)
         parent, value = x.mark, x.value
         if isinstance(value, Tracer):
-            y = bind(op, value, **params)
+            y = bind(op, value)
         else:
             try:
-                y = op.evaluate(value, **params)
+                y = op.evaluate(value)
             except Exception as error:
-                raise dressed(error, op, (value,), params) from None
+                raise dressed(error, op, (value,), NO_PARAMS) from None
         if type(y) is float64:
             shape, dtype = (), FLOAT64
         else:
@@ -122,29 +126,43 @@ class Reverse(Interpreter):
                 shape = parent[1]  # one tuple for all, which saves 56 bytes a node
             if dtype is not FLOAT64 and dtype.kind not in "fc":
                 return _untracked(op, y)
-        keep_y, (keep,) = op.derivative.keeps.by_mask[1]  # type: ignore[union-attr]
+        keep_y, (keep,) = rule.masks[1]
         return Tracer(
             self,
             y,
             (
                 next(_numbers), shape, dtype, op, (parent,),
-                y if keep_y else None, (value if keep else None,), params,
+                y if keep_y else None, (value if keep else None,), NO_PARAMS,
             ),  # fmt: skip
         )
 
-    def _binary(self, op: Op, a: Array, b: Array, params: dict[str, Any]) -> Any:
-        mask, mark_a, mark_b = 0, None, None
-        if isinstance(a, Tracer) and a.interp is self:
-            mask, mark_a, a = 1, a.mark, a.value
-        if isinstance(b, Tracer) and b.interp is self:
-            mask, mark_b, b = mask | 2, b.mark, b.value
-        if isinstance(a, Tracer) or isinstance(b, Tracer):
-            y = bind(op, a, b, **params)
+    def binary(self, op: Op, a: Array, b: Array) -> Any:
+        """`process` for two arguments."""
+        rule = op.derivative
+        if type(rule) is not Partials:
+            return self.process(op, (a, b), NO_PARAMS)
+        mask = 0
+        mark_a = mark_b = None
+        below = False
+        if isinstance(a, Tracer):
+            if a.interp is self:
+                mask, mark_a, a = 1, a.mark, a.value
+                below = isinstance(a, Tracer)
+            else:
+                below = True
+        if isinstance(b, Tracer):
+            if b.interp is self:
+                mask, mark_b, b = mask | 2, b.mark, b.value
+                below = below or isinstance(b, Tracer)
+            else:
+                below = True
+        if below:
+            y = bind(op, a, b)
         else:
             try:
-                y = op.evaluate(a, b, **params)
+                y = op.evaluate(a, b)
             except Exception as error:
-                raise dressed(error, op, (a, b), params) from None
+                raise dressed(error, op, (a, b), NO_PARAMS) from None
         if type(y) is float64:
             shape, dtype = (), FLOAT64
         else:
@@ -153,21 +171,21 @@ class Reverse(Interpreter):
                 shape = mark_a[1]
             if dtype is not FLOAT64 and dtype.kind not in "fc":
                 return _untracked(op, y)
-        keep_y, (keep_a, keep_b) = op.derivative.keeps.by_mask[mask]  # type: ignore[union-attr]
+        keep_y, (keep_a, keep_b) = rule.masks[mask]
         if not keep_a:
             a = None
-        elif mark_a is None:
+        elif mark_a is None and type(a) is ndarray:
             a = self._constant(a)
         if not keep_b:
             b = None
-        elif mark_b is None:
+        elif mark_b is None and type(b) is ndarray:
             b = self._constant(b)
         return Tracer(
             self,
             y,
             (
                 next(_numbers), shape, dtype, op, (mark_a, mark_b),
-                y if keep_y else None, (a, b), params,
+                y if keep_y else None, (a, b), NO_PARAMS,
             ),  # fmt: skip
         )
 
