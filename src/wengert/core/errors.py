@@ -5,7 +5,10 @@ import os
 import sys
 from types import FrameType, TracebackType
 
+import numpy as np
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 # The demo, the worked examples and the command line are users of the library.
 _USERS_INSIDE = tuple(_PACKAGE + name for name in ("demo" + os.sep, "cli.py"))
 
@@ -32,7 +35,7 @@ class DerivativeError(WengertError, TypeError):
 
 def _is_users(filename: str) -> bool:
     inside = filename.startswith(_PACKAGE) and not filename.startswith(_USERS_INSIDE)
-    return not inside and f"{os.sep}numpy{os.sep}" not in filename
+    return not inside and not filename.startswith((_NUMPY, "<__array_function__"))
 
 
 def _show(frame_file: str, line: int) -> str:

@@ -89,10 +89,10 @@ class Node:
         return f"Node({self.name or self.op.name}: {self.type})"
 
 
-def constant(value: Array, snapshot: bool = True) -> Node:
-    """A node for a value that is known; an array is copied, as the user may change it."""
-    if isinstance(value, np.ndarray) and snapshot:
-        value = value.copy()
+def constant(value: Array, copy: bool = True) -> Node:
+    """A node for a known value; an array is copied unless it is nobody else's."""
+    if isinstance(value, np.ndarray):
+        value = value.copy() if copy else value
         value.flags.writeable = False
     return Node(CONSTANT, (), {"value": value}, type_of(value))
 
@@ -165,7 +165,10 @@ class Graph:
     def check(self) -> None:
         """Raises if an invariant is broken: order, types, inputs that aren't there."""
         seen: set[int] = set()
+        inputs = set(self.inputs)
         for node in self.nodes:
+            if node.op is INPUT and node not in inputs:
+                raise WengertError(f"{node!r} isn't among the inputs of the graph.")
             for i in node.inputs:
                 if i.number not in seen:
                     raise WengertError(
@@ -175,9 +178,6 @@ class Graph:
             expected = _expected_type(node)
             if expected != node.type:
                 raise WengertError(f"{node!r} should have type {expected}.")
-        for node in self.nodes:
-            if node.op is INPUT and node not in self.inputs:
-                raise WengertError(f"{node!r} isn't among the inputs of the graph.")
 
     def names(self) -> dict[Node, str]:
         """A name for each node: the user's for inputs, v0, v1 … for the rest."""

@@ -17,6 +17,7 @@ from wengert.core.errors import (
     user_frame,
     user_line,
 )
+from wengert.core.memory import Snapshots, snapshot
 from wengert.core.op import Op
 from wengert.core.types import Array, Shape, Type, type_of
 from wengert.graph.graph import INPUT, PART, Graph, Node, constant
@@ -34,13 +35,14 @@ class Guard(NamedTuple):
 class Stage(Interpreter):
     """Writes nodes. A tracer's `mark` is its node, `value` what it is, or None."""
 
-    __slots__ = ("constants", "guards")
+    __slots__ = ("constants", "guards", "snapshots")
     verb = "staged"
     stages = True
 
     def __init__(self) -> None:
         super().__init__()
         self.constants: dict[int, tuple[Array, Node]] = {}
+        self.snapshots: Snapshots = {}
         self.guards: list[Guard] = []
 
     def input(self, type: Type, value: Array | None, name: str) -> Tracer:
@@ -103,12 +105,15 @@ class Stage(Interpreter):
         )
 
     def _constant(self, x: Array) -> Node:
+        """A node for a value that no argument leads to; one node while it's unchanged."""
+        if isinstance(x, np.ndarray):
+            x = snapshot(x, self.snapshots)
         found = self.constants.get(id(x))
-        if found is not None and found[0] is x and not isinstance(x, np.ndarray):
-            return found[1]
-        node = constant(x)
-        self.constants[id(x)] = (x, node)
-        return node
+        if found is None:
+            node = constant(x, copy=False)
+            # Holding `x` keeps its id from being given to another object.
+            found = self.constants[id(x)] = (x, node)
+        return found[1]
 
 
 def _place() -> tuple[Any, int] | None:

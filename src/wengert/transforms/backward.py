@@ -92,6 +92,8 @@ def backward(
                     adjoint[number] = c
                     nodes[number] = parent
                     heappush(heap, -number)
+        elif strong and all_zero(ct):
+            continue
         elif type(rule) is Linear:
             last = len(rule.transposes) - 1
             for i, parent in enumerate(parents):
@@ -189,6 +191,14 @@ def unbounded(seeds: Sequence[tuple[Node, Array]]) -> bool:
                 return True
         pending.extend(p for p in node[4] if p is not None)
     return False
+
+
+def all_zero(ct: Any) -> bool:
+    """Whether a cotangent or tangent has a value, and that is zero everywhere."""
+    if isinstance(ct, list):  # of an operation with several results
+        return all(c is None or all_zero(c) for c in ct)
+    value = known(ct)
+    return value is not None and not np.any(value)
 
 
 def finite(arrays: Sequence[Array | None]) -> bool:

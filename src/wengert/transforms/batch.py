@@ -9,8 +9,9 @@ from wengert.core import tree
 from wengert.core.bind import Interpreter, Tracer
 from wengert.core.errors import ShapeMismatch, TracedValueError, at_the_edge, explain
 from wengert.core.op import Op
+from wengert.core.memory import owned
 from wengert.core.types import Array, Shape
-from wengert.transforms.leaves import check_leaf, owned
+from wengert.transforms.leaves import check_leaf
 
 
 class Batch(Interpreter):

@@ -13,10 +13,11 @@ from wengert.core import tree
 from wengert.core.bind import Interpreter, Tracer, bind, is_staged, known
 from wengert.core.errors import DerivativeError, ShapeMismatch, at_the_edge, explain
 from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
+from wengert.core.memory import owned
 from wengert.core.types import Array, type_of, zeros
 from wengert.ops.strong import strong_product
-from wengert.transforms.backward import finite
-from wengert.transforms.leaves import check_leaf, check_tangent, owned
+from wengert.transforms.backward import all_zero, finite
+from wengert.transforms.leaves import check_leaf, check_tangent
 
 
 class Forward(Interpreter):
@@ -41,7 +42,8 @@ class Forward(Interpreter):
         for a in args:
             ours = isinstance(a, Tracer) and a.interp is self
             values.append(a.value if ours else a)
-            tangents.append(a.mark if ours else None)
+            t = a.mark if ours else None
+            tangents.append(None if self.strong and t is not None and all_zero(t) else t)
         y = bind(op, *values, **params)
         rule = op.derivative
         if isinstance(rule, Zero):

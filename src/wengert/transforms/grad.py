@@ -15,8 +15,9 @@ from wengert.core.errors import (
     explain,
     name_of,
 )
+from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
-from wengert.transforms.leaves import check_leaf, like_leaves, owned
+from wengert.transforms.leaves import check_leaf, like_leaves
 from wengert.transforms.backward import zeros_ct
 from wengert.transforms.reverse import Record
 

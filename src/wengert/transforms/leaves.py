@@ -1,6 +1,5 @@
 """The border of every transform: what may come in, and what goes out."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,6 @@ from wengert.core import tree
 from wengert.core.bind import Tracer
 from wengert.core.errors import ShapeMismatch, TypeMismatch, explain
 from wengert.core.types import Array, Type, type_of
-
-_COPIED = 1 << 12  # bytes up to which a copy is cheaper than any bookkeeping
-
 
 def check_leaf(x: Any, where: str, name: str, allow_int: bool = False) -> Array:
     """An argument as an array or scalar that is ours, or an error that names it.
@@ -61,64 +57,6 @@ def _refuse(x: Any, came: str, where: str, name: str) -> Any:
             do,
         )
     )
-
-
-def snapshot(x: Array, made: dict[int, tuple[Array, Array]]) -> Array:
-    """A copy of `x` as it is now; the same one again while `x` stays unchanged.
-
-    Comparing costs a read, copying costs a read, a write and memory that lasts: a loop
-    that uses one captured matrix a thousand times keeps one copy of it.
-    """
-    found = made.get(id(x))
-    if found is not None and found[0] is x and _same_bytes(found[1], x):
-        return found[1]
-    copy = x.copy()
-    made[id(x)] = (x, copy)
-    return copy
-
-
-def _same_bytes(a: Array, b: Array) -> bool:
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if b.flags.c_contiguous and a.flags.c_contiguous and a.nbytes % 8 == 0:
-        return bool(np.array_equal(_words(a), _words(b)))
-    return bool(np.array_equal(a, b))
-
-
-def _words(x: Array) -> Array:
-    return x.reshape(-1).view(np.uint64)
-
-
-def _references(values: list[Any]) -> int:
-    x = values[0]
-    return sys.getrefcount(x)
-
-
-# What `_references` says of an array that only its list holds, on this Python.
-_ALONE = _references([np.zeros(3)])
-
-
-def owned(values: list[Array]) -> list[Array]:
-    """The arrays, copied where somebody else could see them change.
-
-    Nothing that a transform returns shares memory with an argument, a cotangent,
-    another result or the tape.
-    """
-    out = []
-    for i in range(len(values)):
-        x = values[i]
-        if type(x) is np.ndarray and (
-            sys.getrefcount(x) > _ALONE
-            or x.base is not None
-            or not x.flags.owndata
-            or not x.flags.writeable
-        ):
-            x = x.copy()
-        elif isinstance(x, float | complex) and type(x) in (float, complex):
-            x = np.float64(x) if type(x) is float else np.complex128(x)
-        out.append(x)
-        values[i] = None
-    return out
 
 
 def like_leaves(values: list[Array], leaves: Sequence[Any]) -> list[Any]:

@@ -8,14 +8,10 @@ import numpy as np
 from wengert.core import tree
 from wengert.core.bind import Tracer, is_staged
 from wengert.core.errors import at_the_edge
+from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
 from wengert.transforms.backward import backward, finite, unbounded, zeros_ct
-from wengert.transforms.leaves import (
-    check_cotangent,
-    check_leaf,
-    like_leaves,
-    owned,
-)
+from wengert.transforms.leaves import check_cotangent, check_leaf, like_leaves
 from wengert.transforms.tape import Node, Reverse
 
 

@@ -13,8 +13,8 @@ from numpy import float64, ndarray
 from wengert.core.bind import NO_PARAMS, Interpreter, Tracer, bind, dressed
 from wengert.core.errors import DerivativeError, explain
 from wengert.core.op import Missing, Op, Partials, Zero
+from wengert.core.memory import snapshot
 from wengert.core.types import Array, type_of
-from wengert.transforms.leaves import snapshot
 
 _numbers = itertools.count()
 FLOAT64 = np.dtype(float64)
