@@ -6,7 +6,9 @@ is suspended for ever. The tracer knows its interpreter; there is no global stac
 """
 
 import itertools
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
 
 from wengert.core.errors import (
     ShapeMismatch,
@@ -25,7 +27,7 @@ NO_PARAMS: dict[str, Any] = {}
 
 
 class Interpreter:
-    """What happens to an operation on traced values: record, push forward, batch, stage.
+    """What happens to an operation on traced values: recorded, pushed forward, …
 
     Subclasses give meaning to `Tracer.mark` and implement `process`.
     """
@@ -65,11 +67,13 @@ class Interpreter:
     def concrete(self, x: "Tracer", asked: str) -> Any:
         """The plain value behind `x`, for a question from Python: `bool`, `int` …"""
         value = x.value
-        return value.interp.concrete(value, asked) if isinstance(value, Tracer) else value
+        return (
+            value.interp.concrete(value, asked) if isinstance(value, Tracer) else value
+        )
 
     def close(self) -> None:
-        """After the function has ended: tracers that escaped from it raise from now on."""
-        self.__class__ = _CLOSED[type(self)]  # type: ignore[assignment]
+        """After the function has ended: tracers that escaped from it now raise."""
+        self.__class__ = _CLOSED[type(self)]
 
 
 def _escaped(self: Interpreter, op: Op, args: Any, params: Any) -> NoReturn:
@@ -120,6 +124,17 @@ class Tracer:
     """
 
     __slots__ = ("__weakref__", "interp", "mark", "value")
+
+    if TYPE_CHECKING:  # what `wengert.numpy.operators` attaches
+        shape: Shape
+        dtype: np.dtype[Any]
+        ndim: int
+        size: int
+
+        def __array__(self) -> np.ndarray[Any, Any]: ...
+        def __getitem__(self, key: Any) -> Any: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, interp: Interpreter, value: Array, mark: Any) -> None:
         self.interp = interp

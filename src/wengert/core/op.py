@@ -86,7 +86,7 @@ class Partials:
 
 
 class Linear:
-    """Linear in each argument; `t_i(ct, *args, **params)` is the transpose, arg i's slot.
+    """Linear in each argument; `t_i(ct, *args, **params)` is the transpose for arg i.
 
     `joint=True`: linear in all arguments together (concatenate), not in each alone
     (matmul). An argument without a transpose (None) is not differentiable: an index, a

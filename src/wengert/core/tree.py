@@ -30,7 +30,7 @@ def _register_dataclass(kind: type) -> None:
 
     def put_together(_: None, children: Iterable[Any]) -> Any:
         # Not through __init__, which may validate or compute.
-        x = object.__new__(kind)
+        x: Any = object.__new__(kind)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(x, name, child)
         return x

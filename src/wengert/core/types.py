@@ -36,8 +36,9 @@ class Type(NamedTuple):
         return f"{letter}{bits}[{','.join(map(str, self.shape))}]"
 
 
-_WEAK = {bool: np.dtype(bool), int: np.dtype(int), float: np.dtype(float)}
-_WEAK[complex] = np.dtype(complex)
+_WEAK: dict[type, np.dtype[Any]] = {
+    kind: np.dtype(kind) for kind in (bool, int, float, complex)
+}
 
 
 def type_of(x: Array) -> Type:

@@ -11,7 +11,7 @@ from wengert.core import tree
 from wengert.core.bind import Tracer, bind
 from wengert.core.errors import ShapeMismatch, WengertError, line_of
 from wengert.core.op import Missing, Op, Zero
-from wengert.core.types import Array, Type, type_of
+from wengert.core.types import Array, type_of
 
 _numbers = itertools.count()
 
@@ -138,7 +138,7 @@ class Graph:
         )
 
     def evaluate(self, leaves: list[Array]) -> list[Array]:
-        """The outputs' values, given the inputs'; each value is freed after its last use."""
+        """The outputs' values, given the inputs'; each is freed after its last use."""
         if len(leaves) != len(self.inputs):
             raise ShapeMismatch(
                 f"The graph `{self.name}` has {len(self.inputs)} inputs; "
@@ -237,7 +237,9 @@ def _checked(node: Node, x: Any, graph: str) -> Array:
     return x
 
 
-def _release(values: dict[int, Any], uses: Counter[int], inputs: Iterable[Node]) -> None:
+def _release(
+    values: dict[int, Any], uses: Counter[int], inputs: Iterable[Node]
+) -> None:
     for i in inputs:
         uses[i.number] -= 1
         if not uses[i.number]:

@@ -63,7 +63,7 @@ class Stage(Interpreter):
         return x.mark.type.dtype
 
     def concrete(self, x: Tracer, asked: str) -> Any:
-        """The value, with the answer recorded as a guard; or an error without values."""
+        """The value, and its answer recorded as a guard; an error without values."""
         if x.value is None:
             raise TracedValueError(
                 explain(
@@ -105,7 +105,7 @@ class Stage(Interpreter):
         )
 
     def _constant(self, x: Array) -> Node:
-        """A node for a value that no argument leads to; one node while it's unchanged."""
+        """A node for a value that no argument leads to; the same while unchanged."""
         if isinstance(x, np.ndarray):
             x = snapshot(x, self.snapshots)
         found = self.constants.get(id(x))
@@ -127,7 +127,7 @@ def input_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    names = []
+    names: list[str] = []
     for i, arg in enumerate(args):
         variadic = parameters and parameters[min(i, len(parameters) - 1)]
         if variadic and variadic.kind is variadic.VAR_POSITIONAL:

@@ -36,7 +36,7 @@ def implements(
 
 
 def operand(x: Any) -> Array:
-    """`x` as an array that can take part: lists become arrays, odd arrays are refused."""
+    """`x` as an array that can take part; odd arrays are refused."""
     if type(x) in _PLAIN and not (type(x) is np.ndarray and x.dtype.kind in "OSUVMm"):
         return x
     if isinstance(x, Tracer | np.generic):
@@ -200,7 +200,7 @@ def canonical_axes(axis: Any, ndim: int) -> tuple[int, ...]:
 
 def canonical_axis(axis: Any, ndim: int) -> int:
     """One axis as a non-negative int; NumPy's AxisError otherwise."""
-    i = axis.__index__()
+    i: int = axis.__index__()
     if not -ndim <= i < ndim:
         raise np.exceptions.AxisError(i, ndim)
     return i % ndim

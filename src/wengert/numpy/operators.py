@@ -24,7 +24,7 @@ _FOREIGN = "__array_ufunc__"
 
 
 def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def forward(x: Tracer, other: Any) -> Any:
+    def forward(x: Array, other: Any) -> Any:
         interp = x.interp
         if isinstance(other, Tracer):
             if other.interp.level > interp.level:
@@ -33,7 +33,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             other = operand(other)
         return interp.binary(op, x, other)
 
-    def reflected(x: Tracer, other: Any) -> Any:
+    def reflected(x: Array, other: Any) -> Any:
         if type(other) not in _PLAIN:
             other = operand(other)
         return bind(op, other, x)
@@ -42,7 +42,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
-    def method(x: Tracer, other: Any) -> Any:
+    def method(x: Array, other: Any) -> Any:
         y = forward(x, other)
         if x.ndim == 0:
             return y  # as NumPy's scalars, which are immutable
@@ -51,7 +51,7 @@ def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-def _power(x: Tracer, other: Any) -> Any:
+def _power(x: Array, other: Any) -> Any:
     # As NumPy itself does: exact, and with simpler derivatives.
     if type(other) in (int, float):
         if other == 2:
@@ -65,7 +65,7 @@ def _power(x: Tracer, other: Any) -> Any:
     return bind(a.POWER, x, operand(other))
 
 
-def _reflected_power(x: Tracer, other: Any) -> Any:
+def _reflected_power(x: Array, other: Any) -> Any:
     return bind(a.POWER, operand(other), x)
 
 
@@ -110,7 +110,7 @@ def _operators() -> dict[str, Any]:
 # Questions from Python -------------------------------------------------------------
 
 
-def _bool(x: Tracer) -> bool:
+def _bool(x: Array) -> bool:
     if x.size != 1:
         raise ValueError(
             f"The truth value of an array with {x.size} elements is ambiguous. "
@@ -119,16 +119,16 @@ def _bool(x: Tracer) -> bool:
     return bool(x.interp.concrete(x, "bool"))
 
 
-def _int(x: Tracer) -> int:
+def _int(x: Array) -> int:
     return int(x.interp.concrete(x, "int"))
 
 
-def _index(x: Tracer) -> int:
+def _index(x: Array) -> int:
     value: int = x.interp.concrete(x, "index").__index__()
     return value
 
 
-def _float(x: Tracer) -> float:
+def _float(x: Array) -> float:
     if x.dtype.kind in "biu":
         return float(x.interp.concrete(x, "float"))
     raise TracedValueError(
@@ -143,11 +143,11 @@ def _float(x: Tracer) -> float:
     )
 
 
-def _complex(x: Tracer) -> complex:
+def _complex(x: Array) -> complex:
     return complex(_float(x))
 
 
-def _array(x: Tracer, dtype: Any = None, copy: Any = None) -> Any:
+def _array(x: Array, dtype: Any = None, copy: Any = None) -> Any:
     raise TracedValueError(
         explain(
             "A traced value isn't an ndarray, and making one of it would drop its "
@@ -161,13 +161,13 @@ def _array(x: Tracer, dtype: Any = None, copy: Any = None) -> Any:
     )
 
 
-def _format(x: Tracer, spec: str) -> str:
+def _format(x: Array, spec: str) -> str:
     if spec and x.ndim == 0:
         return format(x.interp.concrete(x, "format"), spec)
     return repr(x)
 
 
-def _repr(x: Tracer) -> str:
+def _repr(x: Array) -> str:
     value = x
     while isinstance(value, Tracer):
         value = value.value
@@ -175,23 +175,24 @@ def _repr(x: Tracer) -> str:
     return f"Tracer({x.interp.verb}, shape={x.shape}, dtype={x.dtype}{shown})"
 
 
-def _len(x: Tracer) -> int:
+def _len(x: Array) -> int:
     if not x.shape:
         raise TypeError("len() of unsized object")
-    return x.shape[0]
+    n: int = x.shape[0]
+    return n
 
 
-def _iter(x: Tracer) -> Iterator[Any]:
+def _iter(x: Array) -> Iterator[Any]:
     if not x.shape:
         raise TypeError("iteration over a 0-d array")
     return (x[i] for i in range(x.shape[0]))
 
 
-def _contains(x: Tracer, item: Any) -> bool:
+def _contains(x: Array, item: Any) -> bool:
     return bool(np.any(x == item))
 
 
-def _reduce(x: Tracer) -> Any:
+def _reduce(x: Array) -> Any:
     raise TracedValueError(
         explain(
             "A traced value lives only while its function runs; it can't be pickled.",
@@ -204,15 +205,15 @@ def _reduce(x: Tracer) -> Any:
 # Attributes and methods ------------------------------------------------------------
 
 
-def _tolist(x: Tracer) -> Any:
+def _tolist(x: Array) -> Any:
     return [item.tolist() if item.ndim else item for item in x] if x.ndim else x
 
 
-def _item(x: Tracer, *args: Any) -> Any:
+def _item(x: Array, *args: Any) -> Any:
     return x.reshape(-1)[args[0]] if len(args) == 1 else x[args] if args else _only(x)
 
 
-def _only(x: Tracer) -> Any:
+def _only(x: Array) -> Any:
     if x.size != 1:
         raise ValueError("can only convert an array of size 1 to a Python scalar")
     return x.reshape(())
@@ -226,48 +227,49 @@ def _method(f: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-_METHODS = """
-all any argmax argmin argpartition argsort clip compress cumprod cumsum diagonal dot
-max mean min nonzero prod ptp ravel repeat round searchsorted squeeze std sum swapaxes
-take trace var choose
-""".split()
+_METHODS = (
+    *("all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip"),
+    *("compress", "cumprod", "cumsum", "diagonal", "dot", "max", "mean", "min"),
+    *("nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze"),
+    *("std", "sum", "swapaxes", "take", "trace", "var"),
+)
 
 
-def _reshape(x: Tracer, *shape: Any, order: str = "C", copy: Any = None) -> Array:
+def _reshape(x: Array, *shape: Any, order: str = "C", copy: Any = None) -> Array:
     return np.reshape(x, shape[0] if len(shape) == 1 else shape, order=order)
 
 
-def _transpose(x: Tracer, *axes: Any) -> Array:
+def _transpose(x: Array, *axes: Any) -> Array:
     if not axes or axes == (None,):
         return np.transpose(x)
     return np.transpose(x, axes[0] if isinstance(axes[0], tuple | list) else axes)
 
 
-def _astype(x: Tracer, dtype: Any, *args: Any, **kwargs: Any) -> Array:
+def _astype(x: Array, dtype: Any, *args: Any, **kwargs: Any) -> Array:
     return FUNCTIONS[np.astype](x, dtype)
 
 
-def _copy(x: Tracer, order: str = "C") -> Array:
+def _copy(x: Array, order: str = "C") -> Array:
     return bind(a.POSITIVE, x)
 
 
-def _fill(x: Tracer, value: Any) -> None:
+def _fill(x: Array, value: Any) -> None:
     x[...] = value
 
 
-def _sort(x: Tracer, axis: int = -1, **kwargs: Any) -> None:
+def _sort(x: Array, axis: int = -1, **kwargs: Any) -> None:
     x[...] = np.sort(x, axis=axis)
 
 
-def _partition(x: Tracer, kth: Any, axis: int = -1, **kwargs: Any) -> None:
+def _partition(x: Array, kth: Any, axis: int = -1, **kwargs: Any) -> None:
     x[...] = np.partition(x, kth, axis=axis)
 
 
-def _set_real(x: Tracer, value: Any) -> None:
+def _set_real(x: Array, value: Any) -> None:
     x[...] = value + 1j * np.imag(x) if x.dtype.kind == "c" else value
 
 
-def _set_imag(x: Tracer, value: Any) -> None:
+def _set_imag(x: Array, value: Any) -> None:
     x[...] = np.real(x) + 1j * value
 
 

@@ -52,13 +52,13 @@ class View(Tracer):
         return _interp.__get__(self)
 
     @property
-    def value(self) -> Any:  # type: ignore[override]
+    def value(self) -> Any:
         """The value of the newest version."""
         self.refresh()
         return _value.__get__(self)
 
     @property
-    def mark(self) -> Any:  # type: ignore[override]
+    def mark(self) -> Any:
         """The mark of the newest version."""
         self.refresh()
         return _mark.__get__(self)

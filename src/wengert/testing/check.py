@@ -78,7 +78,9 @@ def _check(
             ws = [cotangent(rng, y, kind) for y in ys]
             pulled = pullback(ws)
             left = inner(ws, dys if "fwd" in modes else numeric)
-            scale = sum(np.sum(np.abs(w) * np.abs(d)) for w, d in zip(ws, dys, strict=True))
+            scale = sum(
+                np.sum(np.abs(w) * np.abs(d)) for w, d in zip(ws, dys, strict=True)
+            )
             close(
                 inner(pulled, vs), left, rtol, atol + rtol * float(scale),
                 f"order {order}: <J'w, v> against <w, Jv>, {kind} w",

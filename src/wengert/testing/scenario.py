@@ -153,7 +153,9 @@ def _mapped(s: Scenario) -> None:
     """vmap equals a loop, over all arguments and over each alone, derivatives too."""
     rng = np.random.default_rng(3)
     stacks = [
-        np.stack([np.asarray(x) + 1e-3 * k * direction(rng, np.asarray(x)) for k in range(3)])
+        np.stack(
+            [np.asarray(x) + 1e-3 * k * direction(rng, np.asarray(x)) for k in range(3)]
+        )
         for x in s.args
     ]
     pulled = _pull(s, _weights(s))
@@ -162,13 +164,14 @@ def _mapped(s: Scenario) -> None:
         choices += [(i,) for i in range(len(s.args))]
     for which in choices:
         axes = tuple(0 if i in which else None for i in range(len(s.args)))
-        args = [t if i in which else x for i, (t, x) in enumerate(zip(stacks, s.args, strict=True))]
+        pairs = enumerate(zip(stacks, s.args, strict=True))
+        mixed = [t if i in which else x for i, (t, x) in pairs]
 
-        def item(k: int, args: Any = args, which: Any = which) -> list[Any]:
+        def item(k: int, args: Any = mixed, which: Any = which) -> list[Any]:
             return [a[k] if i in which else a for i, a in enumerate(args)]
 
         for f, what in ((s.f, "value"), (pulled, "gradient")):
-            got = _outputs(vmap(f, in_axes=axes)(*args))
+            got = _outputs(vmap(f, in_axes=axes)(*mixed))
             loop = [_outputs(f(*item(k))) for k in range(3)]
             wanted = [np.stack(column) for column in zip(*loop, strict=True)]
             _same(got, wanted, f"vmap over {which}: {what}", 1e-10)
@@ -177,14 +180,16 @@ def _mapped(s: Scenario) -> None:
 def _float32(s: Scenario) -> None:
     """float32 arguments keep NumPy's result dtype and give nearly the same gradient."""
     small = {"f": np.float32, "c": np.complex64}
-    args = [np.asarray(x).astype(small[np.asarray(x).dtype.kind])[()] for x in s.args]
+    args: list[Array] = [np.asarray(x).astype(small[np.asarray(x).dtype.kind])[()] for x in s.args]
     y, pullback = vjp(s.f, *args)
-    for got, wanted in zip(_outputs(y), _outputs(s.f(*args)), strict=True):
-        assert got.dtype == wanted.dtype, f"float32: {got.dtype}, not {wanted.dtype}"
+    for got, plain in zip(_outputs(y), _outputs(s.f(*args)), strict=True):
+        assert got.dtype == plain.dtype, f"float32: {got.dtype}, not {plain.dtype}"
     ws = _weights(s)
     leaves, spec = tree.flatten(y)
     cts = [np.asarray(w).astype(x.dtype) for w, x in zip(ws, leaves, strict=True)]
-    for g, w, x in zip(pullback(tree.unflatten(spec, cts)), _pull(s, ws)(*s.args), args, strict=True):
+    for g, w, x in zip(
+        pullback(tree.unflatten(spec, cts)), _pull(s, ws)(*s.args), args, strict=True
+    ):
         assert g.dtype == x.dtype, f"float32: gradient of dtype {g.dtype}"
         scale = float(np.max(np.abs(w), initial=1.0))
         close(g, w, 1e-2, 1e-2 * scale, "float32 gradient")

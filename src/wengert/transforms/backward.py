@@ -17,6 +17,7 @@ from wengert.core.types import Array, Type
 from wengert.ops.strong import strong_product
 from wengert.transforms.tape import FLOAT64, PART, Node
 
+
 def backward(
     seeds: Sequence[tuple[Node, Array]], wanted: Sequence[Node], strong: bool = False
 ) -> list[Array | None]:
@@ -59,9 +60,10 @@ def backward(
                 heappush(heap, -whole[0])
             adjoint[whole[0]][args] = ct
             continue
-        rule = op.derivative
+        rule: Any = op.derivative
         if type(rule) is Partials:
-            partials, count, i = rule.partials, len(parents), -1
+            count, i = len(parents), -1
+            partials: tuple[Any, ...] = rule.partials
             for parent in parents:
                 i += 1
                 partial = partials[i]
@@ -95,17 +97,18 @@ def backward(
         elif strong and all_zero(ct):
             continue
         elif type(rule) is Linear:
-            last = len(rule.transposes) - 1
+            transposes: tuple[Any, ...] = rule.transposes
+            last = len(transposes) - 1
             for i, parent in enumerate(parents):
                 if parent is None:
                     continue
                 if op.into is not None and type(ct) in _PLAIN:
                     _add_into(op, parent, ct, args, params, adjoint, nodes, fresh, heap)
                 elif rule.many:
-                    t = rule.transposes[min(i, last)]
+                    t = transposes[min(i, last)]
                     arrive(parent, t(ct, *args, position=i, **params))
                 else:
-                    arrive(parent, rule.transposes[i](ct, *args, **params))
+                    arrive(parent, transposes[i](ct, *args, **params))
         else:
             if op.multiple:
                 ct = tuple(
@@ -160,9 +163,12 @@ def fit(ct: Array, shape: Any, dtype: Any) -> Array:
     """A cotangent in its argument's type: broadcast axes summed, real part, cast."""
     if ct.shape != shape:
         extra = ct.ndim - len(shape)
-        axes = (*range(extra), *(
-            i + extra for i, n in enumerate(shape) if n == 1 and ct.shape[i + extra] != 1
-        ))  # fmt: skip
+        stretched = (
+            i + extra
+            for i, n in enumerate(shape)
+            if n == 1 and ct.shape[i + extra] != 1
+        )
+        axes = (*range(extra), *stretched)
         ct = np.sum(ct, axis=axes).reshape(shape) if axes else ct.reshape(shape)
     if ct.dtype is not dtype and ct.dtype != dtype:
         if ct.dtype.kind == "c" and dtype.kind != "c":

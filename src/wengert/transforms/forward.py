@@ -12,8 +12,8 @@ import numpy as np
 from wengert.core import tree
 from wengert.core.bind import Interpreter, Tracer, bind, is_staged, known
 from wengert.core.errors import DerivativeError, ShapeMismatch, at_the_edge, explain
-from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.memory import owned
+from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.types import Array, type_of, zeros
 from wengert.ops.strong import strong_product
 from wengert.transforms.backward import all_zero, finite
@@ -43,7 +43,9 @@ class Forward(Interpreter):
             ours = isinstance(a, Tracer) and a.interp is self
             values.append(a.value if ours else a)
             t = a.mark if ours else None
-            tangents.append(None if self.strong and t is not None and all_zero(t) else t)
+            tangents.append(
+                None if self.strong and t is not None and all_zero(t) else t
+            )
         y = bind(op, *values, **params)
         rule = op.derivative
         if isinstance(rule, Zero):
@@ -83,7 +85,9 @@ class Forward(Interpreter):
             return rule.jvp(tangents, y, *values, **params)
         if rule.joint:
             filled = [
-                (zeros(type_of(v)) if _has_transpose(rule, i) else v) if t is None else t
+                (zeros(type_of(v)) if _has_transpose(rule, i) else v)
+                if t is None
+                else t
                 for i, (t, v) in enumerate(zip(tangents, values, strict=True))
             ]
             return bind(op, *filled, **params)
@@ -140,7 +144,9 @@ def push(
     for strong in (False, True):
         interp = Forward(strong)
         try:
-            duals = [Tracer(interp, x, t) for x, t in zip(leaves, tangents, strict=True)]
+            duals = [
+                Tracer(interp, x, t) for x, t in zip(leaves, tangents, strict=True)
+            ]
             results, spec = tree.flatten(f(*rebuild(duals)))
             ys, dys = [], []
             for r in results:
@@ -213,11 +219,11 @@ def jvp(
                 aux[:] = [extra]
             return y
 
-        out, ys, dys = push(run, values, directions, lambda ts: tree.unflatten(spec, ts))
+        out, ys, dys = push(
+            run, values, directions, lambda ts: tree.unflatten(spec, ts)
+        )
         return (
             tree.unflatten(out, owned(ys)),
             tree.unflatten(out, owned(dys)),
             *aux,
         )
-
-

@@ -10,6 +10,7 @@ from wengert.core.bind import Tracer
 from wengert.core.errors import ShapeMismatch, TypeMismatch, explain
 from wengert.core.types import Array, Type, type_of
 
+
 def check_leaf(x: Any, where: str, name: str, allow_int: bool = False) -> Array:
     """An argument as an array or scalar that is ours, or an error that names it.
 
@@ -43,7 +44,7 @@ def _refuse(x: Any, came: str, where: str, name: str) -> Any:
         do = "fill it first (x.filled(0)) and pass the mask as another argument."
     elif isinstance(x, np.ndarray) and type(x) is not np.ndarray:
         do = "pass a plain array: np.asarray(x), after dropping the unit by hand."
-    elif isinstance(x, bool | int) or kind in "iub" and kind:
+    elif isinstance(x, bool | int) or (kind in "iub" and kind):
         do = (
             "pass a float (1.0 for 1, x.astype(float)); leave the argument out of "
             "argnums; or allow_int=True, where its gradient is zero."
@@ -108,7 +109,7 @@ def _check_like(c: Any, type: Type, what: str, other: str) -> Array:
                 f"np.broadcast_to(..., {type.shape}) if broadcasting is meant.",
             )
         )
-    if c.dtype.kind == "c" and type.dtype.kind != "c" or c.dtype.kind not in "fciub":
+    if (c.dtype.kind == "c" and type.dtype.kind != "c") or c.dtype.kind not in "fciub":
         raise TypeMismatch(
             explain(
                 f"The {what} must have {other}'s dtype {type.dtype}.",

@@ -20,7 +20,9 @@ class Record:
 
     __slots__ = ("inputs", "nodes", "spec", "values")
 
-    def __init__(self, f: Callable[..., Any], leaves: list[Array], rebuild: Any) -> None:
+    def __init__(
+        self, f: Callable[..., Any], leaves: list[Array], rebuild: Any
+    ) -> None:
         interp = Reverse()
         tracers = [interp.input(x) for x in leaves]
         self.inputs: list[Node] = [t.mark for t in tracers]
@@ -61,9 +63,7 @@ class Record:
             return backward(seeds, self.inputs, strong=True)
 
 
-def vjp(
-    f: Callable[..., Any], *primals: Any, has_aux: bool = False
-) -> tuple[Any, ...]:
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The result of `f(*primals)` and its pullback, the vector-Jacobian product.
 
     Args:

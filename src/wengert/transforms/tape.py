@@ -12,8 +12,8 @@ from numpy import float64, ndarray
 
 from wengert.core.bind import NO_PARAMS, Interpreter, Tracer, bind, dressed
 from wengert.core.errors import DerivativeError, explain
-from wengert.core.op import Missing, Op, Partials, Zero
 from wengert.core.memory import snapshot
+from wengert.core.op import Missing, Op, Partials, Zero
 from wengert.core.types import Array, type_of
 
 _numbers = itertools.count()
@@ -127,14 +127,11 @@ class Reverse(Interpreter):
             if dtype is not FLOAT64 and dtype.kind not in "fc":
                 return _untracked(op, y)
         keep_y, (keep,) = rule.masks[1]
-        return Tracer(
-            self,
-            y,
-            (
-                next(_numbers), shape, dtype, op, (parent,),
-                y if keep_y else None, (value if keep else None,), NO_PARAMS,
-            ),  # fmt: skip
-        )
+        node = (
+            next(_numbers), shape, dtype, op, (parent,),
+            y if keep_y else None, (value if keep else None,), NO_PARAMS,
+        )  # fmt: skip
+        return Tracer(self, y, node)
 
     def binary(self, op: Op, a: Array, b: Array) -> Any:
         """`process` for two arguments."""
@@ -180,14 +177,11 @@ class Reverse(Interpreter):
             b = None
         elif mark_b is None and type(b) is ndarray:
             b = self._constant(b)
-        return Tracer(
-            self,
-            y,
-            (
-                next(_numbers), shape, dtype, op, (mark_a, mark_b),
-                y if keep_y else None, (a, b), NO_PARAMS,
-            ),  # fmt: skip
-        )
+        node = (
+            next(_numbers), shape, dtype, op, (mark_a, mark_b),
+            y if keep_y else None, (a, b), NO_PARAMS,
+        )  # fmt: skip
+        return Tracer(self, y, node)
 
     def _constant(self, x: Array) -> Array:
         """`x` as it is now: the user may write into it before the backward pass."""
