@@ -76,10 +76,14 @@ def value_and_grad(
             single = type(chosen[0]) if len(chosen) == 1 else None
             if single is float or single is np.ndarray or single is np.float64:
                 leaves, spec = list(chosen), None
-                names = ["argument"]
+                names = [f"argument {numbers[0]}"]
             else:
                 leaves, spec = tree.flatten(chosen)
-                names = tree.paths(chosen)
+                names = [
+                    f"argument {n}{path}"
+                    for n, arg in zip(numbers, chosen, strict=True)
+                    for path in tree.paths(arg)
+                ]
             values = [
                 check_leaf(x, name_of(f), name, allow_int)
                 for x, name in zip(leaves, names, strict=True)
@@ -206,12 +210,11 @@ def _check_holomorphic(f: Any, values: list[Array], holomorphic: bool) -> None:
 
 def _scalar(f: Any, record: Record, holomorphic: bool) -> Array:
     """The one number that the function returned, or an error that says what to do."""
-    y = record.values[0] if len(record.values) == 1 else None
-    if y is None or record.spec is not None or not hasattr(y, "dtype"):
-        kind = type(record.result(record.values)).__name__
-        if y is not None and isinstance(y, int | float | complex):
-            return np.asarray(y)[()]
-        return _not_scalar(f, f"a {kind}")
+    y = record.result(record.values)
+    if isinstance(y, bool | int | float | complex):
+        y = np.asarray(y)[()]
+    if not isinstance(y, np.ndarray | np.generic | Tracer):
+        return _not_scalar(f, f"a value of type {type(y).__name__}")
     if y.shape != ():
         return _not_scalar(f, f"an array of shape {y.shape}")
     if y.dtype.kind == "c" and not holomorphic:
