@@ -55,6 +55,12 @@ class Interpreter:
         """A constant as a tracer of ours, so that it can be written into."""
         raise NotImplementedError  # every subclass has its own
 
+    def overwrite(
+        self, op: Op, x: "Tracer", value: Array, arrays: list[Array], key: Any
+    ) -> bool:
+        """Writes into the value of `x` in place of copying it, if nobody would notice."""
+        return False
+
     def shape_of(self, x: "Tracer") -> Shape:
         """The shape that the user's function sees."""
         shape: Shape = x.value.shape

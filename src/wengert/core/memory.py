@@ -49,6 +49,15 @@ def _references(values: list[Any]) -> int:
 _ALONE = _references([np.zeros(3)])
 
 
+def _own_references() -> int:
+    x = np.zeros(3)
+    return sys.getrefcount(x)
+
+
+# What `sys.getrefcount(x)` says of an array that only the local variable x holds.
+ONE_VARIABLE = _own_references()
+
+
 def owned(values: list[Array]) -> list[Array]:
     """The arrays, copied where somebody else could see them change.
 

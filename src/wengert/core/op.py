@@ -158,6 +158,8 @@ class Op:
         view: whether NumPy's result shares memory with the first argument.
         into: `into(buffer, ct, *args, **params)` adds the transpose's value to a
             buffer in place, where that is cheaper than an array of zeros per call.
+        consume: `consume(ct, *args, **params)` gives all arguments' cotangents and may
+            write into `ct`, which is nobody else's, instead of copying it.
     """
 
     name: str
@@ -169,6 +171,7 @@ class Op:
     multiple: bool = False
     view: bool = False
     into: Callable[..., None] | None = None
+    consume: Callable[..., tuple[Any, ...]] | None = None
     kind: Literal["op", "call"] = field(default="op")
 
     def __repr__(self) -> str:

@@ -138,7 +138,11 @@ class Graph:
         )
 
     def evaluate(self, leaves: list[Array]) -> list[Array]:
-        """The outputs' values, given the inputs'; each is freed after its last use."""
+        """The outputs' values, given the inputs'; each is freed after its last use.
+
+        Without NumPy's floating-point warnings: a backward pass visits 0/0 and 1/0 on
+        its way to a right result.
+        """
         if len(leaves) != len(self.inputs):
             raise ShapeMismatch(
                 f"The graph `{self.name}` has {len(self.inputs)} inputs; "
@@ -149,6 +153,12 @@ class Graph:
             values[node.number] = _checked(node, x, self.name)
         uses = Counter(i.number for n in self.nodes for i in n.inputs)
         uses.update(n.number for n in self.outputs)
+        # A backward pass visits 1/0 and 0/0 on its way to a right result.
+        with np.errstate(all="ignore"):
+            self._run(values, uses)
+        return [_out(values[n.number]) for n in self.outputs]
+
+    def _run(self, values: dict[int, Any], uses: Counter[int]) -> None:
         for node in self.nodes:
             if node.op is CONSTANT:
                 values[node.number] = node.params["value"]
@@ -160,7 +170,6 @@ class Graph:
                 args = [values[i.number] for i in node.inputs]
                 values[node.number] = bind(node.op, *args, **node.params)
                 _release(values, uses, node.inputs)
-        return [_out(values[n.number]) for n in self.outputs]
 
     def check(self) -> None:
         """Raises if an invariant is broken: order, types, inputs that aren't there."""

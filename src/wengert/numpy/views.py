@@ -105,6 +105,11 @@ def write(x: Tracer, new: Array) -> Tracer:
     return x
 
 
+def overwrite(op: Op, x: Tracer, key: Any, arrays: list[Array], value: Array) -> bool:
+    """Tries a write by index in place; False if it must be a new value (`write`)."""
+    return type(x) is Tracer and x.interp.overwrite(op, x, value, arrays, key)
+
+
 def _put_back(view: View, new: Array) -> Array:
     """The contents of the view's source once the view's elements are `new`."""
     rule = view.op.derivative

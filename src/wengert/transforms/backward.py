@@ -7,11 +7,14 @@ after all of its users, without recursion and without visiting anything else.
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from wengert.core.bind import Tracer, known
+from wengert.core.memory import ONE_VARIABLE
 from wengert.core.op import Linear, Op, Partials
 from wengert.core.types import Array, Type
 from wengert.ops.strong import strong_product
@@ -96,6 +99,18 @@ def backward(
                     heappush(heap, -number)
         elif strong and all_zero(ct):
             continue
+        elif (
+            op.consume is not None
+            and type(ct) is ndarray
+            and (
+                getrefcount(ct) == ONE_VARIABLE
+                and ct.base is None
+                and ct.flags.writeable
+            )
+        ):
+            for parent, c in zip(parents, op.consume(ct, *args, **params), strict=True):
+                if parent is not None:
+                    arrive(parent, c)
         elif type(rule) is Linear:
             transposes: tuple[Any, ...] = rule.transposes
             last = len(transposes) - 1

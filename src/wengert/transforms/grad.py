@@ -102,14 +102,11 @@ def value_and_grad(
             record = Record(run, inexact, rebuild)
             y = _scalar(f, record, holomorphic)
             aux = tree.map(_untraced, aux)
-            pulled = iter(record.pull([y.dtype.type(1)]))
-            grads = []
-            for x in values:
-                g = next(pulled) if x.dtype.kind in "fc" else None
-                g = zeros_ct(type_of(x)) if g is None else g
-                grads.append(np.conjugate(g) if holomorphic else g)
-            del g, pulled
-            record.nodes = []
+            pulled = record.pull([y.dtype.type(1)])
+            record.nodes = []  # lets go of the tape, so that gradients aren't shared
+            grads = _gradients(pulled, values)
+            if holomorphic:
+                grads = [np.conjugate(g) for g in grads]
             grads = like_leaves(owned(grads), leaves)
             gradient = (grads[0],) if spec is None else tree.unflatten(spec, grads)
             value = (y, aux[0]) if has_aux else y
@@ -147,6 +144,19 @@ def grad(
     wrapped.__name__ = f"grad_of_{getattr(f, '__name__', 'function')}"
     wrapped.__doc__ = f"The gradient of {name_of(f)}."
     return wrapped
+
+
+def _gradients(pulled: list[Array | None], values: list[Array]) -> list[Array]:
+    """One per leaf: integer leaves and those that nothing led to have zeros.
+
+    Takes them out of `pulled`, so that each array has one holder.
+    """
+    pulled.reverse()
+    gradients = []
+    for x in values:
+        g = pulled.pop() if x.dtype.kind in "fc" else None
+        gradients.append(zeros_ct(type_of(x)) if g is None else g)
+    return gradients
 
 
 def _choose(f: Any, args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ arguments, so the numbers are a topological order.
 """
 
 import itertools
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy import float64, ndarray
 
 from wengert.core.bind import NO_PARAMS, Interpreter, Tracer, bind, dressed
 from wengert.core.errors import DerivativeError, explain
-from wengert.core.memory import snapshot
+from wengert.core.memory import ONE_VARIABLE, snapshot
 from wengert.core.op import Missing, Op, Partials, Zero
 from wengert.core.types import Array, type_of
+from wengert.ops.index import filled
 
 _numbers = itertools.count()
 FLOAT64 = np.dtype(float64)
@@ -95,6 +97,37 @@ class Reverse(Interpreter):
         whole = (next(_numbers), types, None, op, parents, kept_y, values, params)
         return tuple(self._part(whole, i, part) for i, part in enumerate(y))
 
+    def overwrite(
+        self, op: Op, x: Tracer, value: Array, arrays: list[Array], key: Any
+    ) -> bool:
+        """`x[key] = value` without a copy, if only the handle `x` holds its value.
+
+        A node that keeps the value, a view of it or a caller would be another
+        reference. So a loop that fills an array of n elements costs n, not n².
+        """
+        ours = isinstance(value, Tracer) and value.interp is self
+        v = value.value if ours else value
+        buffer = x.value
+        if (
+            type(buffer) is not ndarray
+            or getrefcount(buffer) != ONE_VARIABLE + 1
+            or buffer.base is not None
+            or not buffer.flags.writeable
+            or any(isinstance(a, Tracer) for a in (v, *arrays))
+        ):
+            return False
+        try:
+            buffer[filled(key, arrays)] = v
+        except (ValueError, TypeError, IndexError):
+            return False  # nothing was written; the usual way explains what's wrong
+        parents = [x.mark, value.mark if ours else None, *[None] * len(arrays)]
+        kept = [type_of(buffer), type_of(v), *map(self._constant, arrays)]
+        x.mark = (
+            next(_numbers), buffer.shape, buffer.dtype, op, parents, None, kept,
+            {"key": key},
+        )  # fmt: skip
+        return True
+
     def _part(self, whole: Node, i: int, y: Array) -> Array:
         """One result of an operation with several."""
         if y.dtype.kind not in "fc":
@@ -118,17 +151,12 @@ class Reverse(Interpreter):
                 y = op.evaluate(value)
             except Exception as error:
                 raise dressed(error, op, (value,), NO_PARAMS) from None
-        if type(y) is float64:
-            shape, dtype = (), FLOAT64
-        else:
-            shape, dtype = y.shape, y.dtype
-            if shape == parent[1]:
-                shape = parent[1]  # one tuple for all, which saves 56 bytes a node
-            if dtype is not FLOAT64 and dtype.kind not in "fc":
-                return _untracked(op, y)
+        dtype = FLOAT64 if type(y) is float64 else y.dtype
+        if dtype is not FLOAT64 and dtype.kind not in "fc":
+            return _untracked(op, y)
         keep_y, (keep,) = rule.masks[1]
         node = (
-            next(_numbers), shape, dtype, op, (parent,),
+            next(_numbers), parent[1], dtype, op, (parent,),
             y if keep_y else None, (value if keep else None,), NO_PARAMS,
         )  # fmt: skip
         return Tracer(self, y, node)
@@ -139,7 +167,8 @@ class Reverse(Interpreter):
         if type(rule) is not Partials:
             return self.process(op, (a, b), NO_PARAMS)
         mask = 0
-        mark_a = mark_b = None
+        mark_a: Any = None
+        mark_b: Any = None
         below = False
         if isinstance(a, Tracer):
             if a.interp is self:
@@ -160,14 +189,17 @@ class Reverse(Interpreter):
                 y = op.evaluate(a, b)
             except Exception as error:
                 raise dressed(error, op, (a, b), NO_PARAMS) from None
-        if type(y) is float64:
-            shape, dtype = (), FLOAT64
+        dtype = FLOAT64 if type(y) is float64 else y.dtype
+        if dtype is not FLOAT64 and dtype.kind not in "fc":
+            return _untracked(op, y)
+        # The arguments' shape where it is the result's: asking an array takes longer,
+        # and makes a tuple of 56 bytes that the node would hold.
+        if mark_a is None:
+            shape = mark_b[1] if type(a) is float else y.shape
+        elif mark_b is None:
+            shape = mark_a[1] if type(b) is float else y.shape
         else:
-            shape, dtype = y.shape, y.dtype
-            if mark_a is not None and shape == mark_a[1]:
-                shape = mark_a[1]
-            if dtype is not FLOAT64 and dtype.kind not in "fc":
-                return _untracked(op, y)
+            shape = mark_a[1] if mark_a[1] == mark_b[1] else y.shape
         keep_y, (keep_a, keep_b) = rule.masks[mask]
         if not keep_a:
             a = None
