@@ -2,8 +2,8 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from wengert.core import tree
 from wengert.core.bind import Tracer, bind
 from wengert.core.errors import ShapeMismatch, WengertError, line_of
 from wengert.core.op import Missing, Op, Zero
-from wengert.core.types import Array, type_of
+from wengert.core.types import Array, Type, type_of
 
 _numbers = itertools.count()
 
@@ -47,9 +47,10 @@ class Node:
         type: shape and dtype of its result (a tuple of them for several results).
         source: where the user's code did this: (code object, instruction), or None.
         name: the user's name for it, or "".
+        scope: the names of the `with wg.scope(...)` blocks around it, joined by "/".
     """
 
-    __slots__ = ("inputs", "name", "number", "op", "params", "source", "type")
+    __slots__ = ("inputs", "name", "number", "op", "params", "scope", "source", "type")
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Node:
         type: Any,
         source: tuple[Any, int] | None = None,
         name: str = "",
+        scope: str = "",
     ) -> None:
         self.number = next(_numbers)
         self.op = op
@@ -67,6 +69,15 @@ class Node:
         self.type = type
         self.source = source
         self.name = name
+        self.scope = scope
+
+    def with_inputs(self, inputs: tuple["Node", ...]) -> "Node":
+        """The same step on other inputs: itself if they are its own."""
+        if inputs == self.inputs:
+            return self
+        return Node(
+            self.op, inputs, self.params, self.type, self.source, self.name, self.scope
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,6 +108,11 @@ def constant(value: Array, copy: bool = True) -> Node:
     return Node(CONSTANT, (), {"value": value}, type_of(value))
 
 
+def part(whole: Node, index: int, type: Type) -> Node:
+    """One result of a node with several."""
+    return Node(PART, (whole,), {"index": index}, type, whole.source, "", whole.scope)
+
+
 class Graph:
     """A computation from inputs to outputs, both with their nested structure.
 
@@ -123,53 +139,75 @@ class Graph:
         self.guards = guards
         self.nodes = topological(outputs, inputs)
 
-    def __call__(self, *args: Any) -> Any:
-        """Evaluates the graph on arguments of the structure it was made with."""
-        leaves = (
-            list(args)
-            if self.in_spec is None
-            else tree.flatten_like(self.in_spec, args, "arguments of the graph")
-        )
+    if TYPE_CHECKING:  # what `transforms.extended` attaches
+        grad: Any
+        vjp: Any
+        jvp: Any
+        jacobian: Any
+        hessian: Any
+        optimize: Any  # by `passes.pipeline`
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Evaluates the graph on arguments by position, or on all inputs by name."""
+        if named:
+            leaves = self._by_name(args, named)
+        elif self.in_spec is None:
+            leaves = list(args)
+        else:
+            leaves = tree.flatten_like(self.in_spec, args, "arguments of the graph")
         results = self.evaluate(leaves)
-        return (
-            tuple(results)
-            if self.out_spec is None
-            else tree.unflatten(self.out_spec, results)
-        )
+        if self.out_spec is None:
+            return tuple(results)
+        return tree.unflatten(self.out_spec, results)
+
+    def _by_name(self, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+        names = [n.name for n in self.inputs]
+        given = dict(zip(names, args, strict=False)) | named
+        if len(args) + len(named) != len(names) or set(given) != set(names):
+            raise ShapeMismatch(
+                f"The inputs of the graph `{self.name}` are {', '.join(names)}; "
+                f"{len(args)} came by position and {', '.join(named)} by name."
+            )
+        return [given[name] for name in names]
 
     def evaluate(self, leaves: list[Array]) -> list[Array]:
-        """The outputs' values, given the inputs'; each is freed after its last use.
-
-        Without NumPy's floating-point warnings: a backward pass visits 0/0 and 1/0 on
-        its way to a right result.
-        """
+        """The outputs' values, given the inputs'; each is freed after its last use."""
         if len(leaves) != len(self.inputs):
             raise ShapeMismatch(
                 f"The graph `{self.name}` has {len(self.inputs)} inputs; "
                 f"{len(leaves)} came."
             )
-        values: dict[int, Any] = {}
-        for node, x in zip(self.inputs, leaves, strict=True):
-            values[node.number] = _checked(node, x, self.name)
-        uses = Counter(i.number for n in self.nodes for i in n.inputs)
-        uses.update(n.number for n in self.outputs)
-        # A backward pass visits 1/0 and 0/0 on its way to a right result.
-        with np.errstate(all="ignore"):
-            self._run(values, uses)
-        return [_out(values[n.number]) for n in self.outputs]
+        values = {
+            node.number: _checked(node, x, self.name)
+            for node, x in zip(self.inputs, leaves, strict=True)
+        }
+        return _evaluate(self.nodes, self.outputs, values)
 
-    def _run(self, values: dict[int, Any], uses: Counter[int]) -> None:
-        for node in self.nodes:
-            if node.op is CONSTANT:
-                values[node.number] = node.params["value"]
-            elif node.op is PART:
-                whole = node.inputs[0].number
-                values[node.number] = values[whole][node.params["index"]]
-                _release(values, uses, node.inputs)
-            elif node.op is not INPUT:
-                args = [values[i.number] for i in node.inputs]
-                values[node.number] = bind(node.op, *args, **node.params)
-                _release(values, uses, node.inputs)
+    def run(self, fetch: Any, feed: Mapping[Any, Any]) -> Any:
+        """The values of any nodes, given those of any others.
+
+        Args:
+            fetch: a node or its name, or a nested container of them.
+            feed: values by node or name; an inner node that is fed isn't computed.
+
+        Returns:
+            Arrays in the structure of `fetch`. Only what they need is computed.
+
+        Raises:
+            ShapeMismatch: for an input that is needed and not fed, or a wrong shape.
+        """
+        leaves, spec = tree.flatten(fetch)
+        ends = tuple(self.node(x) for x in leaves)
+        fed = {self.node(k): v for k, v in feed.items()}
+        values = {n.number: _checked(n, v, self.name) for n, v in fed.items()}
+        needed = topological(ends, stop=set(fed))
+        for n in needed:
+            if n.op is INPUT and n not in fed:
+                raise ShapeMismatch(
+                    f"Input {n.name!r} of the graph `{self.name}` is needed for what is "
+                    "fetched, and isn't fed. Add it to `feed`."
+                )
+        return tree.unflatten(spec, _evaluate(needed, ends, values))
 
     def check(self) -> None:
         """Raises if an invariant is broken: order, types, inputs that aren't there."""
@@ -196,6 +234,9 @@ class Graph:
         for node in self.nodes:
             if node in named:
                 continue
+            if node.op is CONSTANT and not node.type.shape:
+                named[node] = str(node.params["value"])  # written where it's used
+                continue
             name = node.name
             while not name or name in taken:
                 name = f"v{next(count)}"
@@ -203,26 +244,134 @@ class Graph:
             named[node] = name
         return named
 
+    def node(self, x: Any) -> Node:
+        """The node that is `x`, or is named `x`."""
+        if isinstance(x, str):
+            found = [n for n, name in self.names().items() if name == x]
+            if len(found) == 1:
+                return found[0]
+        elif isinstance(x, Node):
+            if x in self._set():
+                return x
+        elif isinstance(x, Tracer) and isinstance(x.mark, Node):
+            return self.node(x.mark)
+        raise ShapeMismatch(
+            f"The graph `{self.name}` has no node {x!r}. print(graph) shows the names."
+        )
+
+    def _set(self) -> set[Node]:
+        return set(self.nodes)
+
+    # Reading and changing: in `read.py` and `edit.py`, which see all of Graph.
+
+    def lines(self) -> dict[Node, str]:
+        """Each operation as `name = op(arguments)`."""
+        return text.lines(self)
+
+    def users(self, node: Any) -> list[Node]:
+        """The nodes that use a node's result, in order."""
+        return read.users(self)[self.node(node)]
+
+    def find(self, op: str = "", name: str = "", scope: str = "") -> list[Node]:
+        """The nodes with this op, this name, in this scope."""
+        return read.find(self, op, name, scope)
+
+    def counts(self) -> dict[str, int]:
+        """How often each op occurs."""
+        return read.counts(self)
+
+    def cost(self) -> Any:
+        """Estimated operations, flops and bytes of one evaluation."""
+        return read.cost(self)
+
+    def to_dot(self) -> str:
+        """The graph in Graphviz's language."""
+        return read.to_dot(self)
+
+    def to_networkx(self) -> Any:
+        """The graph as a networkx.MultiDiGraph (needs networkx)."""
+        return read.to_networkx(self)
+
+    def replace(self, node: Any, by: Any) -> "Graph":
+        """The graph with `by` (a node, an expression, a value) for `node`."""
+        return edit.replace(self, self.node(node), by)
+
+    def subgraph(self, outputs: Any, inputs: Any = None) -> "Graph":
+        """The part that computes `outputs`, fed at `inputs`."""
+        return edit.subgraph(self, outputs, inputs)
+
+    def bind(self, **values: Any) -> "Graph":
+        """The graph with the named inputs as constants."""
+        return edit.freeze(self, values)
+
+    def inline(self) -> "Graph":
+        """The graph with calls of other graphs taken apart."""
+        return edit.inline(self)
+
+    def override(self, op: Any, *, vjp: Any = None, jvp: Any = None, scope: str = "") -> "Graph":
+        """The graph with another derivative for a node, or for an op within a scope."""
+        return edit.override(self, op, vjp=vjp, jvp=jvp, scope=scope)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both compute the same in the same steps."""
+        if not isinstance(other, Graph):
+            return NotImplemented
+        return self is other or read.structure(self) == read.structure(other)
+
+    def __hash__(self) -> int:
+        return hash(read.structure(self))
+
     def __repr__(self) -> str:
-        ops = sum(n.op not in (INPUT, CONSTANT, PART) for n in self.nodes)
+        ops = sum(self.counts().values())
         return f"<Graph {self.name}: {len(self.inputs)} inputs, {ops} operations>"
 
     def __str__(self) -> str:
-        from wengert.graph.text import render  # the text needs Graph itself
-
-        return render(self)
+        return text.render(self)
 
 
-def topological(outputs: Iterable[Node], inputs: Iterable[Node] = ()) -> list[Node]:
-    """The outputs' ancestors and all inputs, every node after the nodes it uses."""
+def _evaluate(
+    nodes: list[Node], outputs: tuple[Node, ...], values: dict[int, Any]
+) -> list[Array]:
+    """Runs `nodes` in order; `values` holds those that are given."""
+    uses = Counter(i.number for n in nodes for i in n.inputs)
+    uses.update(n.number for n in outputs)
+    # A backward pass visits 1/0 and 0/0 on its way to a right result.
+    with np.errstate(all="ignore"):
+        for node in nodes:
+            if node.number in values:
+                continue
+            if node.op is CONSTANT:
+                values[node.number] = node.params["value"]
+                continue
+            if node.op is PART:
+                whole = values[node.inputs[0].number]
+                values[node.number] = whole[node.params["index"]]
+            else:
+                args = [values[i.number] for i in node.inputs]
+                values[node.number] = bind(node.op, *args, **node.params)
+            _release(values, uses, node.inputs)
+    return [_out(values[n.number]) for n in outputs]
+
+
+def topological(
+    outputs: Iterable[Node],
+    inputs: Iterable[Node] = (),
+    stop: Container[Node] = (),
+) -> list[Node]:
+    """The outputs' ancestors and all inputs, every node after the nodes it uses.
+
+    Nodes in `stop` are there, and their ancestors aren't on their account.
+    """
     found = {n.number: n for n in inputs}
     pending = list(outputs)
+    seen: set[int] = set()
     while pending:
         node = pending.pop()
-        if node.number not in found or node.op is not INPUT:
-            if node.number in found:
-                continue
-            found[node.number] = node
+        if node.number in seen:
+            continue
+        seen.add(node.number)
+        found[node.number] = node
+        if node not in stop:
             pending.extend(node.inputs)
     return [found[number] for number in sorted(found)]
 
@@ -266,3 +415,7 @@ def _expected_type(node: Node) -> Any:
     if node.op is PART:
         return node.inputs[0].type[node.params["index"]]
     return node.op.type_of(*(i.type for i in node.inputs), **node.params)
+
+
+# At the end, because these modules are about Graph and import it.
+from wengert.graph import edit, read, text  # noqa: E402

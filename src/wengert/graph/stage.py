@@ -1,5 +1,6 @@
 """Staging: runs a function once and writes down what it does as a Graph."""
 
+import contextvars
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,7 +21,11 @@ from wengert.core.errors import (
 from wengert.core.memory import Snapshots, snapshot
 from wengert.core.op import Op
 from wengert.core.types import Array, Shape, Type, type_of
-from wengert.graph.graph import INPUT, PART, Graph, Node, constant
+from wengert.graph.graph import INPUT, Graph, Node, constant, part
+
+
+# The names of the `with wg.scope(...)` blocks that are open, joined by "/".
+SCOPE: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
 
 
 class Guard(NamedTuple):
@@ -96,11 +101,11 @@ class Stage(Interpreter):
         except Exception as error:
             raise dressed(error, op, args, params) from None
         y = None if any(v is None for v in values) else bind(op, *values, **params)
-        node = Node(op, nodes, params, type, _place())
+        node = Node(op, nodes, params, type, _place(), scope=SCOPE.get())
         if not op.multiple:
             return Tracer(self, y, node)
         return tuple(
-            Tracer(self, y and y[i], Node(PART, (node,), {"index": i}, t, node.source))
+            Tracer(self, y and y[i], part(node, i, t))
             for i, t in enumerate(type)
         )
 

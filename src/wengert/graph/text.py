@@ -8,15 +8,23 @@ from wengert.core.bind import Tracer
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
 
 
+def lines(graph: Graph) -> dict[Node, str]:
+    """Each node but inputs and plain numbers as `name = op(arguments)`."""
+    names = graph.names()
+    return {
+        n: f"{names[n]} = {_right(n, names)}"
+        for n in graph.nodes
+        if n.op is not INPUT and not _inline(n)
+    }
+
+
 def render(graph: Graph) -> str:
     """`name = op(arguments)   # type   file.py:12`, in topological order."""
     names = graph.names()
     head = ", ".join(f"{names[n]}: {n.type}" for n in graph.inputs)
     rows = []
-    for node in graph.nodes:
-        if node.op is INPUT or _inline(node):
-            continue
-        left = f"  {names[node]} = {_right(node, names)}"
+    for node, line in lines(graph).items():
+        left = f"  {line}"
         place = node.line.partition(": ")[0]
         rows.append((left, f"# {_types(node)}" + (f"  {place}" if place else "")))
     width = min(max((len(left) for left, _ in rows), default=0), 60)
