@@ -41,14 +41,17 @@ def _reads(rule: Rule | int | None, takes_y: bool) -> Reads:
 class Keeps:
     """What the tape keeps of a call: the result, and which arguments, by value."""
 
-    __slots__ = ("_reads", "by_mask")
+    __slots__ = ("_found", "_reads")
 
     def __init__(self, *reads: Reads) -> None:
         self._reads = reads  # one per argument; the last serves all further ones
-        self.by_mask: dict[int, tuple[bool, tuple[bool, ...]]] = {}
+        self._found: dict[tuple[int, int], tuple[bool, tuple[bool, ...]]] = {}
 
     def find(self, mask: int, count: int) -> tuple[bool, tuple[bool, ...]]:
         """For the arguments set in `mask`: (keep y, keep argument 0, 1, …)."""
+        found = self._found.get((mask, count))
+        if found is not None:
+            return found
         keep_y, keep = False, [False] * count
         for i in range(count):
             if mask >> i & 1:
@@ -57,8 +60,8 @@ class Keeps:
                 for j in range(count):
                     keep[j] = keep[j] or (reads[j] if j < len(reads) else rest)
         found = (keep_y, tuple(keep))
-        if count == len(self._reads):
-            self.by_mask[mask] = found  # the count is the same at every call
+        if count <= 4:  # calls with many arguments have too many masks to remember
+            self._found[mask, count] = found
         return found
 
 

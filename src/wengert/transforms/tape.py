@@ -81,7 +81,7 @@ class Reverse(Interpreter):
             )
         if not op.multiple and y.dtype.kind not in "fc":
             return _untracked(op, y)
-        keep_y, keep = rule.keeps.by_mask.get(mask) or rule.keeps.find(mask, len(args))
+        keep_y, keep = rule.keeps.find(mask, len(args))
         for i, kept in enumerate(keep):
             if not kept:
                 values[i] = type_of(values[i])
