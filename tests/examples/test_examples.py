@@ -1,5 +1,6 @@
 """Each example runs, and the numbers that it claims are true."""
 
+import doctest
 import importlib.util
 import subprocess
 import sys
@@ -38,6 +39,15 @@ def test_runs_as_a_script(name: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_what_the_readme_shows_is_true() -> None:
+    readme = EXAMPLES.parent / "README.md"
+    result = doctest.testfile(
+        str(readme), module_relative=False, optionflags=doctest.ELLIPSIS
+    )
+    assert result.attempted > 15
+    assert result.failed == 0
 
 
 def test_every_example_is_known_here() -> None:

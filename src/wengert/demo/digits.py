@@ -153,7 +153,8 @@ def train(data: Data, epochs: int, rng: np.random.Generator) -> Outcome:
     with Progress(*columns) as bar:
         task = bar.add_task("", total=epochs, note="")
         for epoch in range(epochs):
-            if epoch == epochs // 2:  # half-way, where nothing is special any more
+            # Early, while the slope is steep beside the rounding of the loss.
+            if epoch == min(1, epochs - 1):
                 check = check_gradient(params, data.train_x, data.train_y)
             seen = []
             for chosen in batches(rng, len(data.train_y)):
@@ -178,6 +179,7 @@ def draw(losses: list[tuple[float, float]], out: Path) -> None:
     """Saves the loss curves as a picture, in the format that the file's name says."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     FigureCanvasAgg(figure)  # draws without a screen
@@ -188,6 +190,7 @@ def draw(losses: list[tuple[float, float]], out: Path) -> None:
     trained_on, held_out = zip(*losses, strict=True)
     for curve, label in ((trained_on, "trained on"), (held_out, "held out")):
         axes.plot(epochs, curve, label=label, marker=".")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(out, dpi=120)
@@ -205,7 +208,7 @@ def run(epochs: int, seed: int) -> Outcome:
     print(f"Network {' → '.join(map(str, SIZES))}, {weights} parameters.")
     outcome = train(data, epochs, rng)
     print(
-        f"Gradient against finite differences, half-way: "
+        f"Gradient against finite differences, on the way: "
         f"relative error {outcome.check:.1e}"
     )
     print(

@@ -9,30 +9,68 @@ from typing import Any
 import numpy as _np
 
 from wengert.numpy import (
+    applying,
+    choosing,
     complex,
+    contract,
     convert,
     creation,
+    cumulative,
+    diagonals,
+    differences,
     elementwise,
+    gather,
     indexing,
     join,
     layout,
+    linalg,
+    nanreduce,
     operators,
+    padding,
+    quantiles,
     reduce,
-    select,
+    searching,
+    sort,
+    statistics,
+    writing,
 )
 from wengert.numpy.dispatch import FUNCTIONS as _FUNCTIONS
 from wengert.numpy.elementwise import NAMED as _NAMED
 
 operators.attach()
 
-_MODULES = (complex, convert, creation, elementwise, indexing, join, layout, reduce, select)
+_MODULES = (
+    applying,
+    choosing,
+    complex,
+    contract,
+    convert,
+    creation,
+    cumulative,
+    diagonals,
+    differences,
+    elementwise,
+    gather,
+    indexing,
+    join,
+    layout,
+    linalg,
+    nanreduce,
+    padding,
+    quantiles,
+    reduce,
+    searching,
+    sort,
+    statistics,
+    writing,
+)
 
 
 def __getattr__(name: str) -> Any:
     """Ours where we have one, NumPy's own otherwise (constants, dtypes, …)."""
     if name in _NAMED:
         return _NAMED[name]
-    theirs = getattr(_np, name, None)
+    theirs: Any = getattr(_np, name, None)
     if theirs is None and not hasattr(_np, name):
         raise AttributeError(f"neither NumPy nor wengert.numpy has {name!r}")
     try:

@@ -27,16 +27,29 @@ def imag(val: Any) -> Array:
     return bind(ops.IMAG, x) if _is_complex(x) else np.zeros_like(x)
 
 
-@implements(np.conjugate)
-def conjugate(x: Any) -> Array:
-    x = operand(x)
-    return bind(ops.CONJUGATE, x) if _is_complex(x) else np.positive(x)
-
-
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Array:
+    z = operand(z)
     y = np.arctan2(imag(z), real(z))
     return np.rad2deg(y) if deg else y
+
+
+@implements(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Array:
+    x = operand(a)
+    if not _is_complex(x):
+        return x
+    if tol > 1:
+        tol = np.finfo(x.dtype).eps * tol
+    return real(x) if np.all(np.absolute(imag(x)) < tol) else x
+
+
+# Which of two rules, by dtype --------------------------------------------------------
+
+
+def _conjugate(x: Any) -> Array:
+    x = operand(x)
+    return bind(ops.CONJUGATE, x) if _is_complex(x) else np.positive(x)
 
 
 def _absolute(x: Any) -> Array:
@@ -52,15 +65,43 @@ def _sign(x: Any) -> Array:
     return x / np.where(size == 0, 1.0, size)
 
 
+SPECIAL[np.conjugate] = _conjugate
 SPECIAL[np.absolute] = _absolute
 SPECIAL[np.sign] = _sign
 
 
+# Questions ---------------------------------------------------------------------------
+
+
 @implements(np.iscomplexobj)
 def iscomplexobj(x: Any) -> bool:
-    return bool(x.dtype.kind == "c")
+    return bool(operand(x).dtype.kind == "c")
 
 
 @implements(np.isrealobj)
 def isrealobj(x: Any) -> bool:
-    return bool(x.dtype.kind != "c")
+    return not iscomplexobj(x)
+
+
+@implements(np.iscomplex)
+def iscomplex(x: Any) -> Array:
+    return imag(x) != 0
+
+
+@implements(np.isreal)
+def isreal(x: Any) -> Array:
+    return imag(x) == 0
+
+
+@implements(np.isposinf)
+def isposinf(x: Any, out: Any = None) -> Array:
+    return np.logical_and(np.isinf(x), ~np.signbit(x), **_into(out))
+
+
+@implements(np.isneginf)
+def isneginf(x: Any, out: Any = None) -> Array:
+    return np.logical_and(np.isinf(x), np.signbit(x), **_into(out))
+
+
+def _into(out: Any) -> dict[str, Any]:
+    return {} if out is None else {"out": out}

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import bind
+from wengert.core.bind import Tracer, bind, known
 from wengert.core.errors import ShapeMismatch
 from wengert.core.types import Array, Shape
 from wengert.numpy.dispatch import canonical_axis, implements, operand
-from wengert.numpy.views import bind_view
+from wengert.numpy.views import View, bind_view
 from wengert.ops import layout
 
 
@@ -29,12 +29,56 @@ def _full_shape(shape: Any, size: int) -> Shape:
 
 
 @implements(np.reshape)
-def reshape(a: Any, /, shape: Any = None, order: str = "C", **kwargs: Any) -> Array:
+def reshape(
+    a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None,
+    copy: bool | None = None,
+) -> Array:  # fmt: skip
     x = operand(a)
-    full = _full_shape(kwargs.get("newshape", shape), x.size)
-    if order == "F":
-        return transpose(reshape(transpose(x), full[::-1]))
-    return bind_view(layout.RESHAPE, x, shape=full)
+    full = _full_shape(newshape if shape is None else shape, x.size)
+    if _is_fortran(order, np.ndim(x)):
+        return transpose(reshape(transpose(x), full[::-1], copy=copy))
+    y = bind(layout.RESHAPE, x, shape=full)
+    view = isinstance(y, Tracer) and copy is not True and _shares_memory(y, x, full)
+    if copy is False and not view:
+        raise ValueError("Unable to avoid creating a copy while reshaping.")
+    return View(x, y, layout.RESHAPE, {"shape": full}) if view else y
+
+
+def _is_fortran(order: str, ndim: int) -> bool:
+    if order not in ("C", "F") and ndim > 1:
+        raise ValueError(
+            f"order={order!r} depends on how an array lies in memory, which a traced "
+            'value leaves open.\n  Do: pass order="C" or order="F".'
+        )
+    return order == "F"
+
+
+def _shares_memory(y: Array, x: Array, shape: Shape) -> bool:
+    """Whether NumPy's reshape is a view: it copies where strides can't express it."""
+    base, made = known(x), known(y)
+    if base is not None and made is not None:
+        return np.may_share_memory(base, made)
+    try:
+        np.reshape(_imagined(x), shape, copy=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _imagined(x: Array) -> Array:
+    """An array with the strides that `x` would have; its elements are never touched."""
+    chain: list[View] = []
+    while isinstance(x, View):
+        chain.append(x)
+        x = x.source
+    steps = [1]
+    for n in reversed(x.shape[1:]):
+        steps.insert(0, steps[0] * n)
+    strides = steps[: x.ndim]
+    like = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), x.shape, strides)
+    for view in reversed(chain):
+        like = view.op.evaluate(like, **view.params)
+    return like
 
 
 @implements(np.ravel)
@@ -157,7 +201,9 @@ def flip(m: Any, axis: Any = None) -> Array:
     x = operand(m)
     n = np.ndim(x)
     axes = range(n) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    full = tuple(canonical_axis(i, n) for i in axes)
+    full = tuple(sorted(canonical_axis(i, n) for i in axes))
+    if len(set(full)) != len(full):
+        raise ValueError("repeated axis")
     return bind_view(layout.FLIP, x, axis=full)
 
 
@@ -173,7 +219,10 @@ def flipud(m: Any) -> Array:
 
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
-    i, j = axes
+    n = np.ndim(m)
+    i, j = (canonical_axis(a, n) for a in axes)
+    if i == j:
+        raise ValueError(f"Axes={axes} must be different.")
     if k % 4 == 0:
         return flip(m, ())
     if k % 4 == 2:
@@ -186,9 +235,11 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
     x = operand(a)
     if axis is None:
         return reshape(roll(reshape(x, -1), shift, 0), np.shape(x))
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
-    axes = axes * len(shifts) if len(axes) < len(shifts) else axes
+    axes = tuple(axis) if np.iterable(axis) else (axis,)
+    shifts = tuple(shift) if np.iterable(shift) else (shift,) * len(axes)
+    axes = axes * len(shifts) if len(axes) == 1 else axes
+    if len(axes) != len(shifts):
+        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
     full = tuple(canonical_axis(i, np.ndim(x)) for i in axes)
     return bind(layout.ROLL, x, shift=tuple(int(s) for s in shifts), axis=full)
 

@@ -36,6 +36,9 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def reflected(x: Array, other: Any) -> Any:
         if type(other) not in _PLAIN:
             other = operand(other)
+        elif type(other) is complex and x.ndim == 0:
+            # Python's complex takes a NumPy float for its own kind and gives a complex.
+            other = np.result_type(x.dtype, 1j).type(other)
         return bind(op, other, x)
 
     return forward, reflected
@@ -66,7 +69,7 @@ def _power(x: Array, other: Any) -> Any:
 
 
 def _reflected_power(x: Array, other: Any) -> Any:
-    return bind(a.POWER, operand(other), x)
+    return bind(a.POWER, np.asarray(other)[()] if x.ndim == 0 else operand(other), x)
 
 
 def _unary(f: Callable[..., Any]) -> Callable[[Tracer], Any]:

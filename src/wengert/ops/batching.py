@@ -10,7 +10,7 @@ import numpy as np
 
 from wengert.core.bind import bind
 from wengert.core.op import Op
-from wengert.core.types import Array
+from wengert.core.types import Array, Type, type_of
 
 Args = tuple[Array, ...]
 Mapped = tuple[bool, ...]
@@ -38,6 +38,8 @@ def everywhere(size: int, args: Args, mapped: Mapped) -> list[Array]:
 
 def each(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -> Any:
     """One call per item, for ops that have no form with an axis in front."""
+    if size == 0:
+        return _no_items(op, args, mapped, params)
     results = [
         bind(op, *(a[i] if m else a for a, m in zip(args, mapped, strict=True)), **params)
         for i in range(size)
@@ -45,3 +47,15 @@ def each(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -> Any:
     if op.multiple:
         return tuple(np.stack(column) for column in zip(*results, strict=True))
     return np.stack(results)
+
+
+def _no_items(op: Op, args: Args, mapped: Mapped, params: Params) -> Any:
+    """The result for no items at all: only the types say what it is."""
+    types = [
+        Type(t.shape[1:], t.dtype) if m else t
+        for t, m in zip(map(type_of, args), mapped, strict=True)
+    ]
+    made = op.type_of(*types, **params)
+    if op.multiple:
+        return tuple(np.zeros((0, *t.shape), t.dtype) for t in made)
+    return np.zeros((0, *made.shape), made.dtype)

@@ -5,6 +5,7 @@ import numpy as np
 from wengert.core.op import Linear, Op, Rules, register
 from wengert.core.types import Array, Type
 from wengert.ops import batching
+from wengert.ops.elementwise.record import UFUNCS
 
 
 def _same_type(x: Type) -> Type:
@@ -25,6 +26,7 @@ CONJUGATE = register(
         batch=batching.elementwise,
     )
 )
+UFUNCS[np.conjugate] = CONJUGATE
 REAL = register(
     Op(
         name="real",

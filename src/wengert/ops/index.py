@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import bind
+from wengert.core.bind import Tracer, bind
+from wengert.core.errors import ShapeMismatch
 from wengert.core.op import Linear, Op, register
 from wengert.core.types import Array, Shape, Type, zeros
 from wengert.ops.batching import Args, Mapped, Params
@@ -54,14 +55,23 @@ def result_shape(shape: Shape, key: Key, arrays: Sequence[Shape]) -> Shape:
         if isinstance(e, slice):
             dims.append(len(range(*e.indices(n))))
         elif isinstance(e, int) and not -n <= e < n:
-            raise IndexError(
-                f"index {e} is out of bounds for axis {axis} with size {n}"
-            )
+            raise IndexError(f"index {e} is out of bounds for axis {axis} with size {n}")
         axis += 1
     if not has_arrays(key):
         return tuple(dims)
     place = advanced_place(key)
-    return (*dims[:place], *np.broadcast_shapes(*arrays), *dims[place:])
+    return (*dims[:place], *_together(arrays), *dims[place:])
+
+
+def _together(arrays: Sequence[Shape]) -> Shape:
+    try:
+        return np.broadcast_shapes(*arrays)
+    except ValueError:
+        shapes = " ".join(map(str, arrays))
+        raise IndexError(
+            "shape mismatch: indexing arrays could not be broadcast together with "
+            f"shapes {shapes}"
+        ) from None
 
 
 # index: x[key] --------------------------------------------------------------------
@@ -150,8 +160,16 @@ def _evaluate_add(x: Array, v: Array, *arrays: Array, key: Key) -> Array:
 
 def _write_type(x: Type, v: Type, *arrays: Type, key: Key) -> Type:
     place = result_shape(x.shape, key, [a.shape for a in arrays])
-    if np.broadcast_shapes(place, v.shape) != place:
-        raise ValueError(f"a value of shape {v.shape} doesn't fit into shape {place}")
+    try:
+        fits = np.broadcast_shapes(place, v.shape) == place
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeMismatch(
+            f"A write needs a value that broadcasts to the place's shape {place}.\n"
+            f"  Came: shape {v.shape}\n"
+            "  Do:   reshape the value, or index another place."
+        )
     return Type(x.shape, x.dtype)
 
 
@@ -168,6 +186,18 @@ def _set_value(ct: Array, _x: Type, _v: Type, *arrays: Array, key: Key) -> Array
     last = bind(INDEX_SET, np.zeros(_x.shape, order.dtype), order, *arrays, key=key)
     stays = bind(INDEX, last, *arrays, key=key) == order
     return np.where(stays, taken, 0.0)
+
+
+def _set_consume(
+    ct: Array, _x: Type, _v: Type, *arrays: Array, key: Key
+) -> tuple[Array | None, ...]:
+    """Both cotangents; that of `x` is `ct` itself with the place zeroed."""
+    value = _set_value(ct, _x, _v, *arrays, key=key)
+    if any(isinstance(a, Tracer) for a in arrays):
+        return _set_base(ct, _x, _v, *arrays, key=key), value, *[None] * len(arrays)
+    value = np.array(value)
+    ct[filled(key, arrays)] = 0
+    return ct, value, *[None] * len(arrays)
 
 
 def _add_value(ct: Array, _x: Type, _v: Type, *arrays: Array, key: Key) -> Array:
@@ -204,6 +234,7 @@ INDEX_SET = register(
         type_of=_write_type,
         derivative=Linear(_set_base, _set_value, None, joint=True),
         batch=_write_batch,
+        consume=_set_consume,
     )
 )
 

@@ -15,13 +15,29 @@ from wengert.ops import batching, inference
 
 def _evaluate(a: Array, b: Array) -> Array:
     with np.errstate(all="ignore"):
-        return np.where((a == 0) | (b == 0), 0.0, np.multiply(a, b))[()]
+        y = np.multiply(a, b)
+        if y.dtype.kind == "c":
+            y = _by_parts(y, np.asarray(a, y.dtype), np.asarray(b, y.dtype))
+        zero = (a == 0) | (b == 0)
+        return np.where(zero, y.dtype.type(0), y)[()]
+
+
+def _by_parts(y: Array, a: Array, b: Array) -> Array:
+    """a·b of complex numbers, each of the four real products with zero winning."""
+    if np.isfinite(y).all():
+        return y
+    real = _evaluate(a.real, b.real) - _evaluate(a.imag, b.imag)
+    imag = _evaluate(a.real, b.imag) + _evaluate(a.imag, b.real)
+    # Not real + 1j·imag, where 1j·inf would have a nan in it.
+    made = np.empty(np.shape(y), y.dtype)
+    made.real, made.imag = real, imag
+    return made
 
 
 STRONG_PRODUCT = register(
     Op(
         name="strong_product",
-        evaluate=lambda a, b: _evaluate(a, b).astype(np.result_type(a, b)),
+        evaluate=_evaluate,
         type_of=inference.elementwise(np.multiply),
         derivative=Partials(lambda _y, _a, b: b, lambda _y, a, _b: a),
         batch=batching.elementwise,

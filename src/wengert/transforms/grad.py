@@ -17,8 +17,9 @@ from wengert.core.errors import (
 )
 from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
-from wengert.transforms.leaves import check_leaf, like_leaves
 from wengert.transforms.backward import zeros_ct
+from wengert.transforms.leaves import check_leaf, like_leaves
+from wengert.transforms.naming import named_after
 from wengert.transforms.reverse import Record
 
 Argnums = int | tuple[int, ...]
@@ -58,6 +59,7 @@ def value_and_grad(
     (np.float64(36.0), 24.0)
     """
 
+    @named_after(f, "value_and_grad", f"The value of {name_of(f)} and its gradient.")
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         with at_the_edge():
             chosen = _choose(f, args, argnums)
@@ -112,8 +114,6 @@ def value_and_grad(
             value = (y, aux[0]) if has_aux else y
             return value, gradient[0] if isinstance(argnums, int) else gradient
 
-    wrapped.__name__ = f"value_and_grad_of_{getattr(f, '__name__', 'function')}"
-    wrapped.__doc__ = f"The value of {name_of(f)} and its gradient."
     return wrapped
 
 
@@ -137,12 +137,11 @@ def grad(
         f, argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int
     )
 
+    @named_after(f, "grad", f"The gradient of {name_of(f)}.")
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
-    wrapped.__name__ = f"grad_of_{getattr(f, '__name__', 'function')}"
-    wrapped.__doc__ = f"The gradient of {name_of(f)}."
     return wrapped
 
 
@@ -159,14 +158,16 @@ def _gradients(pulled: list[Array | None], values: list[Array]) -> list[Array]:
     return gradients
 
 
-def _choose(f: Any, args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, ...]:
+def _choose(
+    f: Any, args: tuple[Any, ...], argnums: Argnums, where: str = "grad"
+) -> tuple[Any, ...]:
     numbers = (argnums,) if isinstance(argnums, int) else argnums
     if not callable(f):
         raise TypeMismatch(
             explain(
-                "grad takes a function and returns a function.",
+                f"{where} takes a function and returns a function.",
                 f"{type(f).__name__} {f!r:.40}",
-                "grad(f)(x), not grad(f(x)).",
+                f"{where}(f)(x), not {where}(f(x)).",
             )
         )
     if (
@@ -177,8 +178,8 @@ def _choose(f: Any, args: tuple[Any, ...], argnums: Argnums) -> tuple[Any, ...]:
     ):
         raise ShapeMismatch(
             explain(
-                "argnums is the position of an argument to differentiate by, or a tuple "
-                "of different positions.",
+                "argnums is the position of an argument to differentiate by, or a "
+                "tuple of different positions.",
                 f"argnums={argnums!r}, and {name_of(f)} was called with {len(args)} "
                 "positional arguments",
                 "count from 0, and pass those arguments by position, not by keyword.",
@@ -253,8 +254,8 @@ def _not_scalar(f: Any, came: str) -> Any:
         explain(
             f"grad needs one number as the result of {name_of(f)}.",
             came,
-            "wg.jacobian(f) for the derivatives of all elements; wg.vjp(f, x) for their "
-            "combination with weights; or reduce it first, as np.sum(...); other results "
-            "go with has_aux=True.",
+            "wg.jacobian(f) for the derivatives of all elements; wg.vjp(f, x) for "
+            "their combination with weights; or reduce it first, as np.sum(...); other "
+            "results go with has_aux=True.",
         )
     )

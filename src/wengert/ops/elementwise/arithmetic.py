@@ -1,75 +1,118 @@
-"""+ − × ÷, powers, roots, and the larger or smaller of two."""
+"""+ − × ÷, powers, roots, remainders, and the larger or smaller of two."""
 
-import operator
+import math
 
 import numpy as np
 
 from wengert.core.types import Array
 from wengert.ops.elementwise.record import ufunc
+from wengert.ops.elementwise.slopes import direction
+from wengert.ops.strong import strong_product
+
+_PYTHON = frozenset({bool, int, float, complex})
+
+
+def inverse(b: Array) -> Array:
+    """1/b, infinite for b = 0 also where that is a Python number."""
+    if type(b) in _PYTHON and b == 0:
+        b = np.divide(b, 1.0)  # NumPy's zero, with the same sign
+    return 1.0 / b
+
+
+# Powers -----------------------------------------------------------------------------
+
+
+def power(a: Array, b: Array) -> Array:
+    """a^b; numbers by Python's operator, which is faster, and arrays by the ufunc,
+    whose infinities and signed zeros are those of C's pow."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) or type(a) is complex:
+        return np.power(a, b)
+    return a**b
 
 
 def power_base(_y: Array, a: Array, b: Array) -> Array:
     """b·a^(b−1), and 0 for b = 0 also where a = 0."""
-    if type(b) is float or type(b) is int:
-        return b * a ** (b - 1) if b else 0.0 * a
-    return b * np.power(a, np.where(b == 0, 1.0, b - 1))
+    if isinstance(b, int | float | complex | np.generic):
+        return b * a ** (b - 1) if b != 0 else 0.0
+    return strong_product(b, np.power(a, b - 1))
 
 
 def power_exponent(y: Array, a: Array, b: Array) -> Array:
-    """a^b·log a, and its limit 0 at a = 0 for b > 0."""
-    return y * np.log(np.where(a == 0, 1.0, a))
+    """a^b·log a, and its limit 0 at a = 0 for b > 0 (for b = 0 as well)."""
+    if type(a) in (int, float) and y.dtype.kind != "c" and 0 < a < math.inf:
+        return y * math.log(a)
+    base = np.where((a == 0) & (np.real(b) >= 0), 1.0, a)
+    return strong_product(y, np.log(base + 0j if y.dtype.kind == "c" else base))
 
 
-def larger(_y: Array, a: Array, b: Array) -> Array:
+# Comparing --------------------------------------------------------------------------
+
+
+def larger(a: Array, b: Array) -> Array:
     """1 where a > b; ties are split evenly."""
     return np.where(a == b, 0.5, a > b)
 
 
-def smaller(_y: Array, a: Array, b: Array) -> Array:
-    """1 where a < b; ties are split evenly."""
-    return np.where(a == b, 0.5, a < b)
+def maximum_part(_y: Array, a: Array, b: Array) -> Array:
+    """As `larger`; and 1 where a nan decides."""
+    return np.where(a == b, 0.5, ~(a < b))
 
 
-def hypot_part(y: Array, a: Array) -> Array:
-    """a / hypot(a, b), and the subgradient 0 at the origin."""
-    return a / np.where(y == 0, 1.0, y)
+def minimum_part(_y: Array, a: Array, b: Array) -> Array:
+    """1 where a < b, or where a nan decides; ties are split evenly."""
+    return np.where(a == b, 0.5, ~(a > b))
 
 
-# The partials ∂y/∂a, ∂y/∂b. Operators are evaluated by Python's `operator`, which on
-# NumPy scalars is ten times faster than the ufunc and on arrays is the ufunc.
+def fmax_part(_y: Array, a: Array, b: Array) -> Array:
+    """1 where a > b or b is nan; ties are split evenly."""
+    return np.where(np.isnan(b), 1.0, larger(a, b))
+
+
+def fmin_part(_y: Array, a: Array, b: Array) -> Array:
+    """1 where a < b or b is nan; ties are split evenly."""
+    return np.where(np.isnan(b), 1.0, larger(b, a))
+
+
+# The partials ∂y/∂a, ∂y/∂b. Operators are evaluated by Python's own, which on NumPy
+# scalars are ten times faster than the ufuncs and on arrays are the ufuncs; but a Python
+# complex number takes a float64 for a Python float, and gives a Python complex number.
 # fmt: off
-ADD       = ufunc(np.add, 1, 1, bounded=True, evaluate=operator.add)
-SUBTRACT  = ufunc(np.subtract, 1, -1, bounded=True, evaluate=operator.sub)
-MULTIPLY  = ufunc(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a,
-                  bounded=True, evaluate=operator.mul)
-DIVIDE    = ufunc(np.divide, lambda _y, _a, b: 1.0 / b, lambda y, _a, b: -y / b,
-                  evaluate=operator.truediv)
-POWER     = ufunc(np.power, power_base, power_exponent, evaluate=operator.pow)
-NEGATIVE  = ufunc(np.negative, -1, bounded=True, evaluate=operator.neg)
+ADD       = ufunc(np.add, 1, 1, bounded=True, evaluate=lambda a, b:
+                  a + b if type(a) is not complex else np.add(a, b))
+SUBTRACT  = ufunc(np.subtract, 1, -1, bounded=True, evaluate=lambda a, b:
+                  a - b if type(a) is not complex else np.subtract(a, b))
+MULTIPLY  = ufunc(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a, bounded=True,
+                  evaluate=lambda a, b:
+                  a * b if type(a) is not complex else np.multiply(a, b))
+DIVIDE    = ufunc(np.divide, lambda _y, _a, b: inverse(b), lambda y, _a, b: -y / b,
+                  evaluate=lambda a, b:
+                  a / b if type(a) is not complex else np.divide(a, b))
+POWER     = ufunc(np.power, power_base, power_exponent, evaluate=power)
+# `float_power` differs from power in its dtype only.
+FLOAT_POWER = ufunc(np.float_power, power_base, power_exponent)
+NEGATIVE  = ufunc(np.negative, -1, bounded=True, evaluate=lambda x: -x)
 POSITIVE  = ufunc(np.positive, 1, bounded=True)
 SQUARE    = ufunc(np.square, lambda _y, x: 2.0 * x, bounded=True, evaluate=lambda x: x * x)
-SQRT      = ufunc(np.sqrt, lambda y, _x: 0.5 / y)
+# `+ 0.0` because the root of −0 is −0, from which the slope would be −inf.
+SQRT      = ufunc(np.sqrt, lambda y, _x: 0.5 / (y + 0.0))
 CBRT      = ufunc(np.cbrt, lambda y, _x: 1.0 / (3.0 * y * y))
 RECIPROCAL = ufunc(np.reciprocal, lambda y, _x: -y * y)
 ABSOLUTE  = ufunc(np.absolute, lambda _y, x: np.sign(x), bounded=True)
 FABS      = ufunc(np.fabs, lambda _y, x: np.sign(x), bounded=True)
-HYPOT     = ufunc(np.hypot, lambda y, a, _b: hypot_part(y, a),
-                  lambda y, _a, b: hypot_part(y, b), bounded=True)
-MAXIMUM   = ufunc(np.maximum, larger, lambda y, a, b: larger(y, b, a), bounded=True)
-MINIMUM   = ufunc(np.minimum, smaller, lambda y, a, b: smaller(y, b, a), bounded=True)
-FMAX      = ufunc(np.fmax, lambda _y, a, b: np.where(np.isnan(b), 1.0, larger(_y, a, b)),
-                  lambda _y, a, b: np.where(np.isnan(a), 1.0, larger(_y, b, a)),
+HYPOT     = ufunc(np.hypot, lambda _y, a, b: direction(a, b),
+                  lambda _y, a, b: direction(b, a), bounded=True)
+MAXIMUM   = ufunc(np.maximum, maximum_part, lambda _y, a, b: maximum_part(_y, b, a),
                   bounded=True)
-FMIN      = ufunc(np.fmin, lambda _y, a, b: np.where(np.isnan(b), 1.0, smaller(_y, a, b)),
-                  lambda _y, a, b: np.where(np.isnan(a), 1.0, smaller(_y, b, a)),
+MINIMUM   = ufunc(np.minimum, minimum_part, lambda _y, a, b: minimum_part(_y, b, a),
                   bounded=True)
-REMAINDER = ufunc(np.remainder, 1, lambda _y, a, b: -np.floor_divide(a, b), bounded=True)
-FMOD      = ufunc(np.fmod, 1, lambda _y, a, b: -np.trunc(a / b), bounded=True)
-COPYSIGN  = ufunc(np.copysign, lambda _y, a, b:
-                  np.where(np.signbit(a) == np.signbit(b), 1.0, -1.0), None, bounded=True)
+FMAX      = ufunc(np.fmax, fmax_part, lambda _y, a, b: fmax_part(_y, b, a), bounded=True)
+FMIN      = ufunc(np.fmin, fmin_part, lambda _y, a, b: fmin_part(_y, b, a), bounded=True)
+REMAINDER = ufunc(np.remainder, 1, lambda _y, a, b: -np.floor_divide(a, b))
+# The quotient from the exact remainder: a/b may be rounded up to a whole number.
+FMOD      = ufunc(np.fmod, 1, lambda y, a, b: -np.rint((a - y) / b))
+COPYSIGN  = ufunc(np.copysign, lambda _y, a, b: np.sign(a) * np.copysign(1.0, b), None,
+                  bounded=True)
 NEXTAFTER = ufunc(np.nextafter, 1, None, bounded=True)
 HEAVISIDE = ufunc(np.heaviside, None, lambda _y, x, _h: x == 0, bounded=True)
+LDEXP     = ufunc(np.ldexp, lambda _y, _x, e: np.ldexp(1.0, e), None)
 # fmt: on
-
-# `FLOAT_POWER` differs from power in its dtype only.
-FLOAT_POWER = ufunc(np.float_power, power_base, power_exponent)

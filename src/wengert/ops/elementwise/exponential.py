@@ -6,16 +6,15 @@ import numpy as np
 
 from wengert.core.types import Array
 from wengert.ops.elementwise.record import ufunc
+from wengert.ops.elementwise.slopes import (
+    LN2,
+    one_minus_square,
+    sech_squared,
+    share,
+    share2,
+)
 
-LN2, LN10 = math.log(2.0), math.log(10.0)
-
-
-def tanh_slope(y: Array, x: Array) -> Array:
-    """1/cosh²x as 4e/(1+e)², e = exp(−2|x|): 1 − tanh²x loses all digits by x = 20."""
-    if x.dtype.kind == "c":
-        return 1.0 - y * y
-    e = np.exp(-2.0 * np.abs(x))
-    return 4.0 * e / np.square(1.0 + e)
+LOG2E, LOG10E = 1.0 / math.log(2.0), 1.0 / math.log(10.0)
 
 
 def arcsinh_slope(_y: Array, x: Array) -> Array:
@@ -25,14 +24,9 @@ def arcsinh_slope(_y: Array, x: Array) -> Array:
     return 1.0 / np.hypot(1.0, x)
 
 
-def share(a: Array, b: Array) -> Array:
-    """eᵃ/(eᵃ+eᵇ), and a half for equal infinities."""
-    return 1.0 / (1.0 + np.exp(np.where(a == b, 0.0, b - a)))
-
-
-def share2(a: Array, b: Array) -> Array:
-    """2ᵃ/(2ᵃ+2ᵇ), and a half for equal infinities."""
-    return 1.0 / (1.0 + np.exp2(np.where(a == b, 0.0, b - a)))
+def arccosh_slope(_y: Array, x: Array) -> Array:
+    """1/√(x²−1), where x² may overflow and x may be close to 1."""
+    return 1.0 / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0))
 
 
 # fmt: off
@@ -40,15 +34,15 @@ EXP     = ufunc(np.exp,     lambda y, _x: y)
 EXP2    = ufunc(np.exp2,    lambda y, _x: LN2 * y)
 EXPM1   = ufunc(np.expm1,   lambda _y, x: np.exp(x))
 LOG     = ufunc(np.log,     lambda _y, x: 1.0 / x)
-LOG2    = ufunc(np.log2,    lambda _y, x: 1.0 / (LN2 * x))
-LOG10   = ufunc(np.log10,   lambda _y, x: 1.0 / (LN10 * x))
+LOG2    = ufunc(np.log2,    lambda _y, x: LOG2E / x)
+LOG10   = ufunc(np.log10,   lambda _y, x: LOG10E / x)
 LOG1P   = ufunc(np.log1p,   lambda _y, x: 1.0 / (1.0 + x))
 SINH    = ufunc(np.sinh,    lambda _y, x: np.cosh(x))
 COSH    = ufunc(np.cosh,    lambda _y, x: np.sinh(x))
-TANH    = ufunc(np.tanh,    tanh_slope, bounded=True)
+TANH    = ufunc(np.tanh,    lambda _y, x: sech_squared(x), bounded=True)
 ARCSINH = ufunc(np.arcsinh, arcsinh_slope, bounded=True)
-ARCCOSH = ufunc(np.arccosh, lambda _y, x: 1.0 / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0)))
-ARCTANH = ufunc(np.arctanh, lambda _y, x: 1.0 / ((1.0 - x) * (1.0 + x)))
+ARCCOSH = ufunc(np.arccosh, arccosh_slope)
+ARCTANH = ufunc(np.arctanh, lambda _y, x: 1.0 / one_minus_square(x))
 LOGADDEXP  = ufunc(np.logaddexp,  lambda _y, a, b: share(a, b),
                    lambda _y, a, b: share(b, a), bounded=True)
 LOGADDEXP2 = ufunc(np.logaddexp2, lambda _y, a, b: share2(a, b),

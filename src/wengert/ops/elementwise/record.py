@@ -26,6 +26,25 @@ def constant(f: np.ufunc) -> Op:
     return _enter(f, Zero("piecewise constant"), None)
 
 
+def function(
+    name: str,
+    like: np.ufunc,
+    evaluate: Callable[..., Any],
+    *partials: Rule | int | None,
+    bounded: bool = False,
+) -> Op:
+    """An elementwise op that isn't a ufunc, with the dtypes of the ufunc `like`."""
+    return register(
+        Op(
+            name=name,
+            evaluate=evaluate,
+            type_of=inference.elementwise(like),
+            derivative=Partials(*partials, bounded=bounded),
+            batch=batching.elementwise,
+        )
+    )
+
+
 def _enter(
     f: np.ufunc, derivative: Derivative, evaluate: Callable[..., Any] | None
 ) -> Op:
