@@ -39,7 +39,11 @@ def examples(page: Path) -> list[doctest.Example]:
 
 
 def check(
-    cases: list[doctest.Example], names: dict[str, Any], name: str, file: str, line: int = 0
+    cases: list[doctest.Example],
+    names: dict[str, Any],
+    name: str,
+    file: str,
+    line: int = 0,
 ) -> None:
     report: list[str] = []
     test = doctest.DocTest(cases, names, name, file, line, None)
@@ -90,7 +94,9 @@ def documented() -> list[tuple[str, Any]]:
         for name, thing in things:
             thing = thing.fget if isinstance(thing, property) else thing
             thing = getattr(thing, "__func__", thing)
-            if not (inspect.isroutine(thing) or inspect.isclass(thing) or thing is module):
+            if not (
+                inspect.isroutine(thing) or inspect.isclass(thing) or thing is module
+            ):
                 continue
             if ">>>" in (inspect.getdoc(thing) or ""):
                 found.setdefault(id(thing), (name, thing))

@@ -127,7 +127,9 @@ def test_heavy_imports_are_lazy_and_at_home(file: Path) -> None:
         assert not at_import or layer_of(file) == "demo", (
             f"{file.name}:{line} imports {top} with the package"
         )
-        assert at_home, f"{file.name}:{line}: {top} isn't for the layer {layer_of(file)}"
+        assert at_home, (
+            f"{file.name}:{line}: {top} isn't for the layer {layer_of(file)}"
+        )
 
 
 def test_nothing_reads_pickles_or_evaluates_text() -> None:

@@ -51,7 +51,9 @@ MODES: dict[str, D] = {
     "graph": by_graph,
 }
 PAIRS = list(itertools.product(MODES, repeat=2))
-TRIPLES = list(itertools.product(["reverse", "forward", "vmap(reverse)", "graph"], repeat=3))
+TRIPLES = list(
+    itertools.product(["reverse", "forward", "vmap(reverse)", "graph"], repeat=3)
+)
 
 
 def pair(names: tuple[str, ...]) -> list[D]:

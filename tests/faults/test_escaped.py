@@ -58,9 +58,9 @@ USES: dict[str, Callable[[Any], Any]] = {
     "write": lambda t: t.__setitem__(Ellipsis, 1.0),
     "reshape": lambda t: t.reshape(-1),
     "copy": lambda t: t.copy(),
-    "out": lambda t: np.add(X[: t.size].reshape(t.shape), 1.0, out=t)
-    if t.ndim
-    else np.add(t, 1.0),
+    "out": lambda t: (
+        np.add(X[: t.size].reshape(t.shape), 1.0, out=t) if t.ndim else np.add(t, 1.0)
+    ),
     "inside another grad": lambda t: wg.grad(lambda u: np.sum(u * t))(2.0),
     "inside another jvp": lambda t: wg.jvp(lambda u: u * t, (2.0,), (1.0,)),
     "inside another vmap": lambda t: wg.vmap(lambda u: u * t)(X),
@@ -96,7 +96,9 @@ def test_the_whole_message() -> None:
         "  Do:   return the value from the function (has_aux=True for values besides "
         "the result), or store wg.stop_gradient(value).",
     ]
-    assert str(caught.value).splitlines()[3].strip().startswith("At:   test_escaped.py:")
+    assert (
+        str(caught.value).splitlines()[3].strip().startswith("At:   test_escaped.py:")
+    )
 
 
 def test_ways_of_escaping() -> None:

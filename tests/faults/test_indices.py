@@ -146,7 +146,7 @@ def test_a_zero_step_and_a_float_bound_raise() -> None:
     with pytest.raises(ValueError, match="zero"):
         wg.grad(lambda x: np.sum(x[::0]))(X)
     with pytest.raises((TypeError, IndexError)):
-        wg.grad(lambda x: np.sum(x[: 1.5]))(X)
+        wg.grad(lambda x: np.sum(x[:1.5]))(X)
 
 
 def test_an_empty_array_has_no_elements() -> None:

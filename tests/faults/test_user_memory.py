@@ -79,7 +79,9 @@ def test_captured_array_written_between_vjp_and_pullback(use: Any, n: int) -> No
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("through", ["view", "base", "reversed view", "thread", "buffer"])
+@pytest.mark.parametrize(
+    "through", ["view", "base", "reversed view", "thread", "buffer"]
+)
 def test_captured_array_written_through_something_else(through: str, n: int) -> None:
     x, values = data(n)
     base = np.repeat(values, 2)
@@ -429,7 +431,9 @@ def doubled(tree: Any) -> Any:
     return tree + tree
 
 
-@pytest.mark.parametrize("x", [X, M, M[:, ::2], M.T[::-1]], ids=lambda x: str(x.strides))
+@pytest.mark.parametrize(
+    "x", [X, M, M[:, ::2], M.T[::-1]], ids=lambda x: str(x.strides)
+)
 @pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
 def test_vjp_shares_nothing(f: Any, x: np.ndarray) -> None:
     x = x.copy(order="K")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,7 +128,7 @@ steps = st.builds(
     st.integers(0, 9),
 )
 SHAPES = [(), (1,), (3,), (4,), (2, 3), (3, 1), (1, 3), (2, 1, 3), (3, 3)]
-programs = st.lists(steps, min_size=1, max_size=7).map(tuple)
+programs = st.lists(steps, min_size=2, max_size=9).map(tuple)
 points = st.tuples(
     st.sampled_from(SHAPES), st.sampled_from(SHAPES), st.integers(0, 2**31)
 )
@@ -340,16 +339,13 @@ def test_forward_is_the_slope(program: Program, point: Any) -> None:
     """Against finite differences, where these have converged: not across a kink."""
     f, args, vs, _ = setting(program, point)
     _, dy = wg.jvp(f, args, vs)
-    with np.errstate(all="ignore"):
-        small = [1e-2 * v for v in vs]
-        (numeric,) = differences(lambda *xs: [f(*xs)], args, small)
-        tiny = [1e-3 * v for v in vs]
-        (again,) = differences(lambda *xs: [f(*xs)], args, tiny)
-    numeric, again = np.asarray(numeric) * 1e2, np.asarray(again) * 1e3
-    smooth = np.abs(numeric - again) <= 1e-5 * (1.0 + np.abs(again))
-    got = np.where(smooth, dy, 0.0)
-    wanted = np.where(smooth, again, 0.0)
-    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+    wide, narrow = (
+        np.asarray(differences(lambda *xs: [f(*xs)], args, [h * v for v in vs])[0]) / h
+        for h in (0.25, 0.0625)
+    )
+    smooth = np.abs(wide - narrow) <= 1e-7 * (1.0 + np.abs(narrow))
+    off = np.where(smooth, np.abs(dy - narrow), 0.0)
+    assert np.all(off <= 1e-6 * (1.0 + np.abs(narrow))), (dy, narrow)
 
 
 @few
@@ -401,7 +397,9 @@ def test_mapped_is_a_loop(program: Program, point: Any) -> None:
                  for s, x, axis in zip(stacks, args, axes, strict=True)]  # fmt: skip
 
         def item(k: int, mixed: Any = mixed, axes: Any = axes) -> list[Any]:
-            return [m[k] if axis == 0 else m for m, axis in zip(mixed, axes, strict=True)]
+            return [
+                m[k] if axis == 0 else m for m, axis in zip(mixed, axes, strict=True)
+            ]
 
         close(
             wg.vmap(f, in_axes=axes)(*mixed),
@@ -476,14 +474,13 @@ def test_the_grammar_reaches_every_step() -> None:
     assert not dead
 
 
-@pytest.mark.parametrize("kind", ["value", "gradient"])
-def test_the_laws_can_fail(kind: str) -> None:
-    """A wrong rule would be noticed: the comparison itself is not blind."""
-    with pytest.raises(AssertionError):
-        close(np.array([1.0, 2.0]), np.array([1.0, 2.0 + 1e-6]))
-    if kind == "gradient":
-        f, args, vs, _ = setting((Step("unary", "sin", 0, 0, 0),), ((3,), (), 1))
-        dy = wg.jvp(f, args, vs)[1] * 1.001
-        (numeric,) = differences(lambda *xs: [f(*xs)], args, vs)
-        with pytest.raises(AssertionError):
-            np.testing.assert_allclose(dy, numeric, rtol=1e-4, atol=1e-4)
+def test_slopes_are_mostly_compared() -> None:
+    """The points left out for a kink nearby are few, so the law isn't blind."""
+    f, args, vs, _ = setting((Step("unary", "sin", 0, 0, 0),), ((3, 3), (), 1))
+    wide, narrow = (
+        differences(lambda *xs: [f(*xs)], args, [h * v for v in vs])[0] / h
+        for h in (0.25, 0.0625)
+    )
+    assert np.all(np.abs(wide - narrow) <= 1e-7 * (1.0 + np.abs(narrow)))
+    wrong = wg.jvp(f, args, vs)[1] * 1.001
+    assert np.any(np.abs(wrong - narrow) > 1e-6 * (1.0 + np.abs(narrow)))

@@ -13,7 +13,9 @@ from wengert.core.errors import DerivativeError
 from wengert.ops.elementwise import UFUNCS
 from wengert.testing import Scenario, check_scenario
 
-Z = np.array([[0.3 + 0.4j, -0.5 + 0.7j, 0.6 - 0.2j], [1.2 - 0.9j, -0.4 - 0.3j, 0.2 + 1.1j]])
+Z = np.array(
+    [[0.3 + 0.4j, -0.5 + 0.7j, 0.6 - 0.2j], [1.2 - 0.9j, -0.4 - 0.3j, 0.2 + 1.1j]]
+)
 W = np.array([[0.8 - 0.5j], [-0.3 + 0.6j]])
 X = np.array([0.4, 1.3, -0.7])
 ONE_Z = np.complex128(0.7 - 0.4j)
@@ -30,8 +32,9 @@ CONSTANT += " greater_equal logical_and logical_or logical_xor logical_not"
 
 SCENARIOS = [Scenario(n, getattr(np, n), (Z,)) for n in HOLOMORPHIC]
 SCENARIOS += [Scenario(f"{n}_scalar", getattr(np, n), (ONE_Z,)) for n in HOLOMORPHIC]
-SCENARIOS += [Scenario(n, getattr(np, n), (Z, W), float32=n != "float_power") for n in OF_TWO]
-# fmt: off
+SCENARIOS += [
+    Scenario(n, getattr(np, n), (Z, W), float32=n != "float_power") for n in OF_TWO
+]
 SCENARIOS += [
     Scenario("real", lambda z: np.real(z) ** 2, (Z,)),
     Scenario("real_attribute", lambda z: z.real * z.imag, (Z,)),
@@ -45,7 +48,9 @@ SCENARIOS += [
     Scenario("angle", np.angle, (Z,)),
     Scenario("angle_degrees", lambda z: np.angle(z, deg=True), (Z,), rtol=1e-6),
     Scenario("angle_of_real", lambda x: np.angle(x) + x, (X,)),
-    Scenario("parts_of_real", lambda x: np.real(x) * x.real + np.imag(x) + np.conj(x), (X,)),
+    Scenario(
+        "parts_of_real", lambda x: np.real(x) * x.real + np.imag(x) + np.conj(x), (X,)
+    ),
     Scenario("polar", lambda r, t: r * np.exp(1j * t), (X, X + 1)),
     Scenario("complex_of_real", lambda x: (x + 1j * x**2) * (2 - 1j), (X,)),
     Scenario("real_times_complex", lambda x, z: x * z, (X, Z)),
@@ -56,18 +61,29 @@ SCENARIOS += [
     Scenario("power_number", lambda z: z**2.5 + z ** (1j), (Z,)),
     Scenario("constant_base", lambda z: 2.0**z + (1 + 1j) ** z, (Z,)),
     Scenario("to_complex", lambda x: x.astype(complex) * (1 + 2j), (X,), float32=False),
-    Scenario("real_if_close", lambda x: np.real_if_close(x + 0j * x) ** 2, (X,), stage=False,
-             vmap=False),
-    Scenario("real_if_not_close", lambda z: np.real_if_close(z) ** 2, (Z,), stage=False,
-             vmap=False),
+    Scenario(
+        "real_if_close",
+        lambda x: np.real_if_close(x + 0j * x) ** 2,
+        (X,),
+        stage=False,
+        vmap=False,
+    ),
+    Scenario(
+        "real_if_not_close",
+        lambda z: np.real_if_close(z) ** 2,
+        (Z,),
+        stage=False,
+        vmap=False,
+    ),
     Scenario("set_real", lambda z: _set_real(z), (Z,)),
-    Scenario("hermitian_form", lambda z: np.sum(np.conj(z) * (W @ W.T) @ z).real, (Z[:, :1],)),
+    Scenario(
+        "hermitian_form", lambda z: np.sum(np.conj(z) * (W @ W.T) @ z).real, (Z[:, :1],)
+    ),
     Scenario("sinc", np.sinc, (Z,), order=3),
     Scenario("sinc_far", np.sinc, (2 * Z + 3,)),
     Scenario("empty", lambda z: np.abs(z) * z, (np.zeros((0, 2), complex),)),
     Scenario("zero_d", lambda z: np.abs(z) * z.conj(), (np.array(0.3 - 2j),)),
 ]
-# fmt: on
 
 
 def _set_real(z: Any) -> Any:
@@ -88,7 +104,7 @@ def test_every_complex_ufunc_is_here() -> None:
     assert able == set(listed)
 
 
-# Against mpmath -------------------------------------------------------------------------
+# Against mpmath ----------------------------------------------------------------------
 
 SLOPES = {
     "sin": mp.cos, "cos": lambda z: -mp.sin(z), "tan": lambda z: mp.sec(z) ** 2,
@@ -113,7 +129,7 @@ def test_slopes_against_mpmath(name: str) -> None:
     rng = np.random.default_rng(11)
     size = 10.0 ** rng.uniform(-8, 1.47, 500)
     z = size * np.exp(1j * rng.uniform(-np.pi, np.pi, 500))
-    y, pullback = wg.vjp(getattr(np, name), z)
+    pullback = wg.vjp(getattr(np, name), z)[1]
     got = np.conj(pullback(np.ones(500, complex))[0])
     pushed = wg.jvp(getattr(np, name), (z,), (np.ones(500, complex),))[1]
     assert np.allclose(got, pushed, rtol=1e-14, atol=0)
@@ -141,7 +157,8 @@ def test_python_complex_on_the_left(x: Any) -> None:
     """Python takes a float64 for its own float: the result must still be NumPy's."""
     for f in (
         lambda x: 1j + x, lambda x: 1j - x, lambda x: 1j * x, lambda x: 2j / x,
-        lambda x: (1 + 1j) ** x, lambda x: np.multiply(1j, x), lambda x: np.power(2j, x),
+        lambda x: (1 + 1j) ** x, lambda x: np.multiply(1j, x),
+        lambda x: np.power(2j, x),
     ):  # fmt: skip
         wanted = np.asarray(f(np.atleast_1d(x))).reshape(x.shape)
         y, pullback = wg.vjp(f, x)
@@ -154,14 +171,14 @@ def test_python_complex_on_the_left(x: Any) -> None:
         assert np.allclose(pullback(w[()])[0], np.real(np.conj(w) * dy), rtol=1e-5)
 
 
-# Conventions ----------------------------------------------------------------------------
+# Conventions -------------------------------------------------------------------------
 
 
 def test_gradient_is_the_direction_of_steepest_ascent() -> None:
     assert np.isclose(wg.grad(lambda z: abs(z) ** 2)(3 + 4j), 6 + 8j, rtol=1e-15)
     assert wg.grad(lambda z: z.real)(3 + 4j) == 1
     assert wg.grad(lambda z: z.imag)(3 + 4j) == 1j
-    assert wg.grad(abs)(3 + 4j) == 0.6 + 0.8j
+    assert np.isclose(wg.grad(abs)(3 + 4j), 0.6 + 0.8j, rtol=1e-15)
 
 
 def test_holomorphic_is_the_complex_derivative() -> None:
@@ -183,7 +200,7 @@ def test_real_argument_keeps_a_real_gradient() -> None:
     assert np.isclose(gradient, 2 * 0.7 + 2 * np.cos(0.7) - 2 * 0.7 * np.sin(0.7))
 
 
-# Questions ------------------------------------------------------------------------------
+# Questions ---------------------------------------------------------------------------
 
 
 def test_questions() -> None:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-import wengert as wg
 import wengert.numpy as wnp
 from wengert.core.errors import ShapeMismatch, TracedValueError, TypeMismatch
 from wengert.graph.stage import trace
 from wengert.testing import Scenario, check_scenario
 from wengert.transforms.batch import vmap
+from wengert.transforms.grad import grad
 from wengert.transforms.reverse import vjp
 
 rng = np.random.default_rng(0)
@@ -54,7 +54,8 @@ MATMULS = {
 }
 
 SCENARIOS = [
-    *(Scenario(f"matmul_{name}", lambda a, b: a @ b, ab) for name, ab in MATMULS.items()),
+    *(Scenario(f"matmul_{name}", lambda a, b: a @ b, ab)
+      for name, ab in MATMULS.items()),
     Scenario("matmul_self", lambda a: a @ a, (M33,)),
     Scenario("matmul_constant", lambda a: np.matmul(a, M43), (M34,)),
     Scenario("matmul_constant_left", lambda a: M34 @ a, (M43,)),
@@ -116,7 +117,8 @@ SCENARIOS = [
     Scenario("einsum_sum", lambda a: np.einsum("ij->", a) ** 2, (M34,)),
     Scenario("einsum_sum_row", lambda a: np.einsum("ij->i", a) ** 2, (M34,)),
     Scenario("einsum_lone_letter", lambda a, b: np.einsum("ij,k->i", a, b), (M34, V3)),
-    Scenario("einsum_batch", lambda a, b: np.einsum("bij,bjk->bik", a, b), (B234, B243)),
+    Scenario("einsum_batch", lambda a, b: np.einsum("bij,bjk->bik", a, b),
+             (B234, B243)),
     Scenario("einsum_ellipsis", lambda a, b: np.einsum("...ij,jk->...ik", a, b),
              (B234, M43)),
     Scenario("einsum_ellipsis_broadcast", lambda a, b: np.einsum(
@@ -167,3 +169,272 @@ SCENARIOS = [
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_scenario(scenario: Scenario) -> None:
     check_scenario(scenario)
+
+
+# Costs -----------------------------------------------------------------------------
+
+
+def operations(f, *args) -> list[str]:
+    """The names of the operations in the graph of `f`."""
+    text = str(trace(f, *args))
+    return [
+        line.split(" = ")[1].split("(")[0]
+        for line in text.splitlines()
+        if " = " in line
+    ]
+
+
+def test_a_dense_layer_pulls_back_by_two_products_without_copies() -> None:
+    x, w = real(5, 4), real(4, 3)
+
+    def pulled(x, w, ct):
+        return vjp(np.matmul, x, w)[1](ct)
+
+    names = operations(pulled, x, w, real(5, 3))
+    assert sorted(names) == ["matmul", "matmul", "transpose", "transpose"]
+
+
+def test_a_broadcast_weight_is_contracted_in_one_product() -> None:
+    x, w = real(6, 5, 4), real(4, 3)
+
+    def pulled(x, w, ct):
+        return vjp(np.matmul, x, w)[1](ct)[1]
+
+    text = str(trace(pulled, x, w, real(6, 5, 3)))
+    assert "f64[6,4,3]" not in text  # no stack of weights, to be summed afterwards
+
+
+@pytest.mark.parametrize(
+    ("axes", "shapes", "product"),
+    [
+        ((0, 0), [(7, 3, 4), (7, 4, 2)], "matmul(a, b)  # f64[7,3,2]"),
+        ((0, None), [(7, 4), (4, 2)], "matmul(a, b)  # f64[7,2]"),
+        ((None, 0), [(3, 4), (7, 4)], "# f64[7,3]"),
+        ((0, None), [(7, 3, 4), (4, 2)], "# f64[21,2]"),
+        ((0, None), [(7, 3, 4), (4,)], "# f64[21]"),
+        ((0, 0), [(7, 4), (7, 4)], "# f64[7,1,1]"),
+        ((None, 0), [(4,), (7, 4)], "matmul(b, a)  # f64[7]"),
+    ],
+)
+def test_a_mapped_product_is_one_product(axes, shapes, product) -> None:
+    def mapped(a, b):
+        return vmap(lambda a, b: np.matmul(a, b), in_axes=axes)(a, b)
+
+    text = str(trace(mapped, *(real(*s) for s in shapes)))
+    lines = [line for line in text.splitlines() if "matmul(" in line]
+    assert len(lines) == 1
+    assert product in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shapes"),
+    [
+        ((0, None), [(7, 4), (2, 4, 3)]),
+        ((0, None), [(7, 3, 4), (2, 4, 3)]),
+        ((0, None), [(7, 2, 3, 4), (4, 3)]),
+        ((None, 0), [(2, 3, 4), (7, 4)]),
+        ((None, 0), [(2, 3, 4), (7, 4, 3)]),
+        ((None, 0), [(4,), (7, 2, 4, 3)]),
+        ((0, 0), [(7, 4), (7, 2, 4, 3)]),
+        ((0, 0), [(7, 2, 3, 4), (7, 4)]),
+        ((0, 0), [(7, 3, 4), (7, 2, 4, 3)]),
+    ],
+)
+def test_mapped_products_of_unequal_ranks(axes, shapes) -> None:
+    a, b = (real(*s) for s in shapes)
+    got = vmap(np.matmul, in_axes=axes)(a, b)
+    for i in range(7):
+        item = np.matmul(a[i] if axes[0] == 0 else a, b[i] if axes[1] == 0 else b)
+        np.testing.assert_allclose(got[i], item, rtol=1e-12, atol=1e-14)
+
+
+def test_einsum_is_one_operation_and_so_is_its_pullback() -> None:
+    def f(a, b):
+        return np.einsum("zab,...bc->z...ac", a, b)
+
+    args = B234, real(5, 4, 2)
+    assert operations(f, *args) == ["einsum"]
+    mapped = operations(vmap(f), *(np.stack([x, x]) for x in args))
+    assert mapped == ["einsum"]
+    pulled = operations(lambda a, b, ct: vjp(f, a, b)[1](ct), *args, f(*args))
+    assert pulled == ["einsum", "einsum"]
+
+
+def test_large_einsums_pull_back_by_blas() -> None:
+    a, b = real(60, 60), real(60, 60)
+    ct = real(60, 60)
+    pulled = vjp(lambda a, b: np.einsum("ij,jk->ik", a, b), a, b)[1](ct)
+    np.testing.assert_allclose(pulled[0], ct @ b.T, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(pulled[1], a.T @ ct, rtol=1e-11, atol=1e-12)
+    text = str(
+        trace(
+            lambda a, ct: vjp(lambda a: np.einsum("ij,jk->ik", a, b), a)[1](ct), a, ct
+        )
+    )
+    assert "optimize=True" in text
+
+
+# Names and forms -------------------------------------------------------------------
+
+
+def test_names_of_the_namespace() -> None:
+    a = M34
+    assert np.array_equal(wnp.matmul(a, M43), a @ M43)
+    assert np.array_equal(wnp.einsum("ij->ji", a), a.T)
+    assert np.array_equal(wnp.dot([1.0, 2.0], [3.0, 4.0]), 11.0)
+    np.testing.assert_allclose(wnp.convolve([1.0, 2.0], [1.0, 1.0]), [1.0, 3.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a, out: np.matmul(a, M43, out=out),
+        lambda a, out: np.dot(a, M43, out=out),
+        lambda a, out: np.einsum("ij,jk", a, M43, out=out),
+        lambda a, out: np.linalg.multi_dot([a, M43], out=out),
+    ],
+)
+def test_out_is_written_if_it_is_traced_and_refused_if_it_is_plain(f) -> None:
+    def into_traced(a):
+        out = np.zeros_like(a, shape=(3, 3))
+        assert f(a, out) is out
+        return out
+
+    y, pullback = vjp(into_traced, M34)
+    np.testing.assert_allclose(y, M34 @ M43, rtol=1e-13)
+    np.testing.assert_allclose(pullback(M33)[0], M33 @ M43.T, rtol=1e-13)
+    with pytest.raises(TracedValueError, match="can't be written into a plain array"):
+        vjp(lambda a: f(a, np.zeros((3, 3))), M34)
+
+
+def test_dtype_is_that_asked_for() -> None:
+    for f in (
+        lambda a: np.matmul(a, M43, dtype=np.float32),
+        lambda a: np.einsum("ij,jk", a, M43, dtype=np.float32, casting="same_kind"),
+        lambda a: np.matvec(a, V4, dtype=np.float32),
+    ):
+        y, pullback = vjp(f, M34)
+        assert y.dtype == np.float32
+        assert pullback(np.ones_like(y))[0].dtype == np.float64
+
+
+def test_a_keyword_that_cannot_be_kept_is_refused() -> None:
+    with pytest.raises(TypeMismatch, match="has the keywords out, dtype"):
+        vjp(lambda a: np.matmul(a, M43, signature="dd->d"), M34)
+
+
+def test_axes_of_the_relatives_of_matmul() -> None:
+    for f, args in (
+        (lambda a, b: np.matvec(a, b, axes=[(1, 0), 0, 0]), (M43, V4)),
+        (lambda a, b: np.vecmat(b, a, axes=[0, (1, 0), 0]), (M34, V4)),
+        (lambda a, b: np.vecdot(a, b, axes=[0, 1]), (M34, M43)),
+    ):
+        y, pullback = vjp(f, *args)
+        np.testing.assert_allclose(y, f(*args), rtol=1e-13)
+        w = real(*y.shape)
+        basis = np.eye(12).reshape(12, *args[0].shape)
+        wanted = [np.sum(w * f(e, args[1])) for e in basis]
+        np.testing.assert_allclose(
+            pullback(w)[0].ravel(), wanted, rtol=1e-11, atol=1e-13
+        )
+
+
+def test_integers_and_booleans_give_plain_results() -> None:
+    def f(x):
+        count = np.einsum("i,i", np.array([1, 2]), (x > 0).astype(int))
+        assert isinstance(count, np.integer)
+        return np.sum(x) * count
+
+    assert np.array_equal(grad(f)(np.array([1.0, -1.0])), [1.0, 1.0])
+
+
+def test_a_diagonal_by_einsum_can_be_written_into() -> None:
+    def f(x):
+        y = x * 2.0
+        np.einsum("ii->i", y)[:] = 0.0
+        return y
+
+    y, pullback = vjp(f, M33)
+    assert np.array_equal(y, f(M33))
+    wanted = 2.0 * (np.ones((3, 3)) - np.eye(3))
+    assert np.array_equal(pullback(np.ones((3, 3)))[0], wanted)
+
+
+def test_einsum_path_needs_shapes_only() -> None:
+    def f(a, b, c):
+        path = np.einsum_path("ij,jk,kl->il", a, b, c)
+        return np.einsum("ij,jk,kl->il", a, b, c, optimize=path[0])
+
+    y, _ = vjp(f, M34, M43, M33)
+    np.testing.assert_allclose(y, M34 @ M43 @ M33, rtol=1e-12)
+
+
+def test_cross_of_vectors_of_length_two() -> None:
+    a, b = real(4, 2), real(4, 3)
+    a3, b2 = np.concatenate([a, np.zeros((4, 1))], axis=1), b[:, :2]
+    for args, wanted in (
+        ((a, b2), np.cross(a3, np.concatenate([b2, np.zeros((4, 1))], 1))[:, 2]),
+        ((a, b), np.cross(a3, b)),
+        ((b, a), np.cross(b, a3)),
+    ):
+        y, _ = vjp(wnp.cross, *args)
+        np.testing.assert_allclose(y, wanted, rtol=1e-13)
+
+
+def test_a_captured_array_may_change_before_the_pullback() -> None:
+    for f in (lambda a, c: a @ c, lambda a, c: np.einsum("ij,jk", a, c)):
+        c = M43.copy()
+        _, pullback = vjp(lambda a, c=c, f=f: f(a, c), M34)
+        c[:] = np.nan
+        np.testing.assert_allclose(pullback(M33)[0], M33 @ M43.T, rtol=1e-13)
+
+
+# Errors ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda a: a @ a, r"`matmul` needs shapes \(…, n, k\) and \(…, k, m\)"),
+        (lambda a: np.matmul(a, 2.0), r"write a \* b"),
+        (lambda a: B234 @ np.stack([a.T] * 3), "where the axes … broadcast"),
+        (lambda a: np.dot(a, np.ones(3)), r"Came: shapes \(3, 4\) and \(3,\)"),
+        (lambda a: np.tensordot(a, a, axes=1), "name the axes in pairs"),
+        (lambda a: np.tensordot(a, a, axes=3), "pass a smaller number"),
+        (lambda a: np.tensordot(a, a, ([0], [0, 1])), "in pairs, each axis once"),
+        (lambda a: np.cross(a, a), "vectors of length 3"),
+        (lambda a: np.linalg.cross(a, a), "vectors of length 3"),
+        (lambda a: np.linalg.outer(a, a), "needs two vectors"),
+        (lambda a: np.vecdot(a, 1.0), "at least 1 axes"),
+        (lambda a: np.matvec(a[0], a[0]), "at least 2 axes"),
+        (lambda a: np.convolve(a, a), "needs two vectors"),
+        (lambda a: np.correlate(a[0], a[0, :0]), "needs two vectors"),
+        (lambda a: np.einsum("ij,jk", a, a), "one length for all axes"),
+        (lambda a: np.einsum("ijk", a), "one letter per axis"),
+        (lambda a: np.einsum("i", a), "one letter per axis"),
+        (lambda a: np.einsum("ij,jk", a), "for 1 operands"),
+        (lambda a: np.einsum("i1", a), "one letter per axis"),
+        (lambda a: np.einsum("ij->ii", a), "a letter twice"),
+        (lambda a: np.einsum("ij->ik", a), "no operand has"),
+        (lambda a: np.einsum("...i->i", a), "the result has no ..."),
+        (lambda a: np.einsum("ii", a), "unequal axes"),
+    ],
+)
+def test_shapes_that_do_not_fit(call, text) -> None:
+    with pytest.raises(ShapeMismatch, match=text):
+        vjp(call, M34)
+    with pytest.raises(ShapeMismatch, match=text):
+        trace(call, M34)
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(ValueError, match="'full', 'same' or 'valid'"):
+        vjp(lambda a: np.convolve(a, a, "most"), V3)
+
+
+def test_too_many_letters_for_one_more() -> None:
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    text = f"{letters[:26]},{letters[26:]}->"
+    ones = np.ones((1,) * 26)
+    with pytest.raises(ShapeMismatch, match="52 letters"):
+        vmap(lambda a: np.einsum(text, a, ones))(np.ones((2, *(1,) * 26)))

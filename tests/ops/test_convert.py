@@ -19,10 +19,17 @@ SCENARIOS = [
     Scenario("python_type", lambda x: x.astype(float) ** 2, (A,), float32=False),
     Scenario("complex", lambda x: (x.astype(complex) * 1j) ** 2, (A,), float32=False),
     Scenario("longdouble", lambda x: x.astype(np.longdouble) ** 2, (A,), float32=False),
-    Scenario("there_and_back", lambda x: (1j * x.astype(complex)).imag ** 2, (A,), float32=False),
+    Scenario(
+        "there_and_back",
+        lambda x: (1j * x.astype(complex)).imag ** 2,
+        (A,),
+        float32=False,
+    ),
     Scenario("through_int", lambda x: x.astype(int) * x, (A,)),
     Scenario("through_bool", lambda x: (x > 0).astype(x.dtype) * x, (A,)),
-    Scenario("scalar", lambda x: x.astype(complex) ** 2, (np.float64(0.7),), float32=False),
+    Scenario(
+        "scalar", lambda x: x.astype(complex) ** 2, (np.float64(0.7),), float32=False
+    ),
     Scenario("empty", lambda x: x.astype(complex), (np.zeros((0, 2)),), float32=False),
     Scenario("mixed", lambda x: x.astype(np.float64) * x, (A,), float32=False),
 ]

@@ -19,9 +19,21 @@ TWO = np.float64(2.0)
 
 SCENARIOS = [
     Scenario("array", lambda x: wnp.array([x[0], 2.0, x[1] * x[2]]) ** 2, (V,)),
-    Scenario("array_nested", lambda x, a: wnp.array([[a, x[0]], [1, a * x[1]]]) ** 2, (V, HALF)),
-    Scenario("array_of_rows", lambda x, y: wnp.array([x, (y[0], 1.0, y[1])]) ** 2, (V, V * 2)),
-    Scenario("array_dtype", lambda x: wnp.array([x, x * x], dtype=np.float32) ** 2, (HALF,), rtol=1e-2, order=1),
+    Scenario(
+        "array_nested",
+        lambda x, a: wnp.array([[a, x[0]], [1, a * x[1]]]) ** 2,
+        (V, HALF),
+    ),
+    Scenario(
+        "array_of_rows", lambda x, y: wnp.array([x, (y[0], 1.0, y[1])]) ** 2, (V, V * 2)
+    ),
+    Scenario(
+        "array_dtype",
+        lambda x: wnp.array([x, x * x], dtype=np.float32) ** 2,
+        (HALF,),
+        rtol=1e-2,
+        order=1,
+    ),
     Scenario("array_ndmin", lambda x: wnp.array(x, ndmin=3) ** 2, (V,)),
     Scenario("array_complex", lambda z: wnp.array([z[0], 1.0, z[1]]) ** 2, (Z,)),
     Scenario("asarray", lambda x: wnp.asarray([x, x]) ** 2, (V,)),
@@ -32,18 +44,32 @@ SCENARIOS = [
     Scenario("ones_like", lambda x: np.ones_like(x) * x**2, (A,)),
     Scenario("copy", lambda x: np.copy(x) ** 2, (A,)),
     Scenario("linspace", lambda a, b: np.linspace(a, b, 5) ** 2, (HALF, TWO)),
-    Scenario("linspace_open", lambda a, b: np.linspace(a, b, 4, endpoint=False) ** 2, (HALF, TWO)),
+    Scenario(
+        "linspace_open",
+        lambda a, b: np.linspace(a, b, 4, endpoint=False) ** 2,
+        (HALF, TWO),
+    ),
     Scenario("linspace_one", lambda a: np.linspace(a, 3.0, 1) ** 2, (HALF,)),
     Scenario("linspace_none", lambda a: np.linspace(a, 3.0, 0) ** 2, (HALF,)),
-    Scenario("linspace_step", lambda a, b: np.linspace(a, b, 5, retstep=True)[1] ** 2, (HALF, TWO)),
-    Scenario("linspace_vectors", lambda a, b: np.linspace(a, b, 4, axis=-1) ** 2, (V, HALF)),
+    Scenario(
+        "linspace_step",
+        lambda a, b: np.linspace(a, b, 5, retstep=True)[1] ** 2,
+        (HALF, TWO),
+    ),
+    Scenario(
+        "linspace_vectors", lambda a, b: np.linspace(a, b, 4, axis=-1) ** 2, (V, HALF)
+    ),
     Scenario("linspace_complex", lambda z: np.linspace(z, 1.0, 3) ** 2, (Z,)),
     Scenario("logspace", lambda a, b: np.logspace(a, b, 4), (HALF, TWO)),
     Scenario("logspace_base", lambda a, b: np.logspace(0.0, a, 4, base=b), (HALF, TWO)),
     Scenario("geomspace", lambda a, b: np.geomspace(a, b, 4), (HALF, TWO)),
-    Scenario("geomspace_negative", lambda a: np.geomspace(-a, -3.0, 4, endpoint=False), (HALF,)),
+    Scenario(
+        "geomspace_negative",
+        lambda a: np.geomspace(-a, -3.0, 4, endpoint=False),
+        (HALF,),
+    ),
     Scenario("geomspace_vectors", lambda a: np.geomspace(a, 10.0, 4, axis=1), (V**2,)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)

@@ -223,6 +223,15 @@ def test_reduceat_of_integers() -> None:
     assert graph.outputs[0].type.dtype == np.int64
 
 
+def test_reduceat_under_vmap_over_the_starts() -> None:
+    starts = np.array([[0, 2], [3, 1], [4, 4]])
+
+    def f(s: Any) -> Any:
+        return wg.grad(lambda x: np.sum(np.add.reduceat(x**2, s) * [1.0, 10.0]))(V)
+
+    np.testing.assert_array_equal(wg.vmap(f)(starts), [f(s) for s in starts])
+
+
 def test_out_is_written_and_returned() -> None:
     def f(x: Any) -> Any:
         out = np.zeros_like(x)

@@ -83,21 +83,32 @@ SCENARIOS = [
     Scenario("take_method", lambda x: x.take(I, axis=0) ** 2, (A,)),
     Scenario(
         "take_along_axis",
-        lambda x: np.take_along_axis(x, np.argsort(x, 1)[:, :2], 1) ** 2, (A,),
-        stage=False, vmap=False,
+        lambda x: np.take_along_axis(x, np.argsort(x, 1)[:, :2], 1) ** 2,
+        (A,),
+        stage=False,
+        vmap=False,
     ),
-    Scenario("take_along_axis_flat", lambda x: np.take_along_axis(x, I, None) ** 2, (A,)),
+    Scenario(
+        "take_along_axis_flat", lambda x: np.take_along_axis(x, I, None) ** 2, (A,)
+    ),
     Scenario(
         "take_along_axis_broadcast",
-        lambda x: np.take_along_axis(x, np.array([[2, 0]]), -1) ** 2, (A,),
+        lambda x: np.take_along_axis(x, np.array([[2, 0]]), -1) ** 2,
+        (A,),
     ),
     Scenario("compress", lambda x: np.compress(MASK, x, 0) ** 2, (A,)),
     Scenario("compress_flat", lambda x: np.compress(MASK, x) ** 2, (A,)),
     Scenario("compress_method", lambda x: x.compress(MASK, axis=1) ** 2, (A,)),
     Scenario("extract", lambda x: np.extract(MASK2, x) ** 2, (A,)),
     Scenario("choose", lambda x, y: np.choose(I, [x, y, x * y]) ** 2, (V[:3], V[2:])),
-    Scenario("choose_broadcast", lambda x, y: np.choose(MASK * 1, [x, y]), (A.T, V[:1])),
-    Scenario("choose_wrap", lambda x, y: np.choose([-1, 5], [x, y], mode="wrap") * x, (V[:2], V[2:4])),
+    Scenario(
+        "choose_broadcast", lambda x, y: np.choose(MASK * 1, [x, y]), (A.T, V[:1])
+    ),
+    Scenario(
+        "choose_wrap",
+        lambda x, y: np.choose([-1, 5], [x, y], mode="wrap") * x,
+        (V[:2], V[2:4]),
+    ),
     Scenario("repeat", lambda x: np.repeat(x, 3, 1) ** 2, (A,)),
     Scenario("repeat_flat", lambda x: np.repeat(x, 2) ** 2, (A,)),
     Scenario("repeat_array", lambda x: np.repeat(x, [2, 0, 3], 0) ** 2, (A,)),
@@ -110,11 +121,21 @@ SCENARIOS = [
     Scenario("delete_many", lambda x: np.delete(x, [0, -1], 1) ** 2, (A,)),
     Scenario("delete_slice", lambda x: np.delete(x, slice(1, 7, 2)) ** 2, (A,)),
     Scenario("delete_mask", lambda x: np.delete(x, MASK, 0) ** 2, (A,)),
-    Scenario("windows", lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, 1) ** 2, (A,)),
-    Scenario("windows_2d", lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3)) ** 2, (A,)),
+    Scenario(
+        "windows",
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, 1) ** 2,
+        (A,),
+    ),
+    Scenario(
+        "windows_2d",
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3)) ** 2,
+        (A,),
+    ),
     Scenario("ix_", lambda x: x[np.ix_([0, 2], [True, False, True, True])] ** 2, (A,)),
-    Scenario("searchsorted", lambda x: x[np.searchsorted([-1.0, 0.0, 1.0], x)] * x, (V,)),
-]  # fmt: skip
+    Scenario(
+        "searchsorted", lambda x: x[np.searchsorted([-1.0, 0.0, 1.0], x)] * x, (V,)
+    ),
+]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
@@ -190,6 +211,27 @@ def test_index_mapped_and_the_gradient_of_one_element() -> None:
     """The cotangent is plain here and only the index is traced."""
     got = wg.vmap(lambda i: wg.grad(lambda x: x[i])(V))(np.array([3, 0]))
     np.testing.assert_array_equal(got, np.eye(5)[[3, 0]])
+
+
+def test_nested_vmap() -> None:
+    """Every element of every item, by an index of its own per item."""
+    i = np.array([[0, 3], [1, -1], [2, 2]])
+
+    def one(row: Any, place: Any) -> Any:
+        return row[place] * row[:2]
+
+    def both(x: Any) -> Any:
+        return wg.vmap(lambda row, k: wg.vmap(lambda p: one(row, p))(k))(x, i)
+
+    wanted = [[one(row, p) for p in k] for row, k in zip(A, i, strict=True)]
+    np.testing.assert_allclose(both(A), wanted)
+    slope = wg.grad(lambda x: np.sum(both(x) ** 2))(A)
+    loop = wg.grad(
+        lambda x: sum(
+            np.sum(one(x[j], int(p)) ** 2) for j, k in enumerate(i) for p in k
+        )
+    )(A)
+    np.testing.assert_allclose(slope, loop)
 
 
 def test_index_as_an_input_of_a_graph() -> None:
@@ -273,7 +315,9 @@ def test_value_of_a_wrong_shape() -> None:
 
 
 def test_mask_without_values() -> None:
-    message = r"(?s)shape of x\[mask\] depends on the mask's values.*np.where\(mask, x, 0"
+    message = (
+        r"(?s)shape of x\[mask\] depends on the mask's values.*np.where\(mask, x, 0"
+    )
     with pytest.raises(wg.WengertError, match=message):
         wg.vmap(lambda x: x[x > 0])(A)
     with pytest.raises(wg.WengertError, match=message):

@@ -1,5 +1,6 @@
 """Writing into traced arrays: values as plain NumPy gives them, derivatives exact."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -144,7 +145,11 @@ SCENARIOS = [
     Scenario("repeated_broadcast", put(I), (A, V)),
     Scenario("repeated_pairs", put((I, I)), (A, V[:3])),
     Scenario("behind_slice", put((slice(None), I)), (A, S)),
-    Scenario("separated", put((np.array([0, 1]), slice(None), np.array([3, 3]))), (B, A[:2, :3])),
+    Scenario(
+        "separated",
+        put((np.array([0, 1]), slice(None), np.array([3, 3]))),
+        (B, A[:2, :3]),
+    ),
     Scenario("mask", put(MASK), (A, A[:2])),
     Scenario("full_mask", put(A > 0), (A, np.float64(0.4))),
     Scenario("empty_array", put(np.zeros(0, int)), (A, V)),
@@ -189,13 +194,32 @@ SCENARIOS = [
     then("place", lambda y, x, v: np.place(y, A > 0, v), A, V[:2]),
     then("putmask", lambda y, x, v: np.putmask(y, A > 0, v), A, V[:3]),
     then("putmask_whole", lambda y, x, v: np.putmask(y, A > 0, v), A, A),
-    then("put_along_axis", lambda y, x, v: np.put_along_axis(y, I[:, None], v, 1), A, V[:3, None]),
+    then(
+        "put_along_axis",
+        lambda y, x, v: np.put_along_axis(y, I[:, None], v, 1),
+        A,
+        V[:3, None],
+    ),
     then("fill_diagonal", lambda y, x, v: np.fill_diagonal(y, v), A, V[:3]),
-    then("fill_diagonal_scalar", lambda y, x, v: np.fill_diagonal(y, v), S, np.float64(0.2)),
-    then("fill_diagonal_wrap", lambda y, x, v: np.fill_diagonal(y, v, wrap=True), A.T.repeat(2, 0), V[:2]),
+    then(
+        "fill_diagonal_scalar",
+        lambda y, x, v: np.fill_diagonal(y, v),
+        S,
+        np.float64(0.2),
+    ),
+    then(
+        "fill_diagonal_wrap",
+        lambda y, x, v: np.fill_diagonal(y, v, wrap=True),
+        A.T.repeat(2, 0),
+        V[:2],
+    ),
     Scenario("zeros_like", lambda x: _filled(np.zeros_like(x), x), (V,)),
-    Scenario("zeros_of_another_length", lambda x: _filled(np.zeros_like(x, shape=(6,)), x), (V,)),
-]  # fmt: skip
+    Scenario(
+        "zeros_of_another_length",
+        lambda x: _filled(np.zeros_like(x, shape=(6,)), x),
+        (V,),
+    ),
+]
 
 
 def _filled(y: Any, x: Any) -> Any:
@@ -285,7 +309,7 @@ def run(program: Program, x: Any) -> Any:
 @settings(max_examples=150, deadline=None)
 @given(PROGRAMS)
 def test_random_programs(program: Program) -> None:
-    """A traced run gives plain NumPy's values; both modes, finite differences' slopes."""
+    """A traced run gives plain NumPy's values, and finite differences' slopes."""
 
     def f(x: Any) -> Any:
         return run(program, x)
@@ -456,8 +480,30 @@ def test_at_needs_known_indices_where_order_matters() -> None:
         wg.vmap(f)(A, np.array([0, 1, 1]))
 
 
-def test_a_loop_of_writes_is_linear_in_the_tape() -> None:
-    """Each write is one operation; the result has as many nodes as there were."""
+def test_each_write_is_one_operation() -> None:
     graph = wg.trace(lambda x: _filled(np.zeros_like(x), x), V)
     writes = [n for n in graph.nodes if n.op.name == "index_set"]
     assert len(writes) == 4
+
+
+def _seconds(n: int) -> float:
+    x = np.linspace(0.0, 1.0, n)
+
+    def f(x: Any) -> Any:
+        y = np.zeros_like(x)
+        for i in range(n):
+            y[i] = x[i] + (y[i - 1] if i else 0.0)
+        return y[-1]
+
+    best = np.inf
+    for _ in range(3):
+        start = time.perf_counter()
+        got = wg.grad(f)(x)
+        best = min(best, time.perf_counter() - start)
+    np.testing.assert_array_equal(got, np.ones(n))
+    return best
+
+
+def test_a_loop_of_writes_is_linear() -> None:
+    """Eight times the elements cost about eight times, not sixty-four."""
+    assert _seconds(8000) < 24 * _seconds(1000)

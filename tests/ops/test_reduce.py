@@ -251,14 +251,19 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 DTYPES = ("?", "b", "B", "i", "l", "e", "f", "d", "g", "F", "D")
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", FUNCTIONS)
+# The complex ones left out drop the imaginary part, or don't exist.
+_REAL_ONLY = ("sum_f4", "mean_f4", "var_f4", "logsum", "add_reduce")
+COMBINATIONS = [
+    (name, dtype)
+    for name in FUNCTIONS
+    for dtype in DTYPES
+    if dtype not in "FD" or name not in _REAL_ONLY
+]
+
+
+@pytest.mark.parametrize(("name", "dtype"), COMBINATIONS)
 def test_value_and_dtype_are_numpys(name: str, dtype: str) -> None:
     f = FUNCTIONS[name]
-    if np.dtype(dtype).kind == "c" and (
-        "f4" in name or name in ("logsum", "add_reduce")
-    ):
-        pytest.skip("drops the imaginary part, or doesn't exist")
     x = np.array([[1, 0], [1, 1]]).astype(dtype)
     wanted = f(x)
     graph = trace(f, x)

@@ -23,52 +23,126 @@ LOOSE = np.array([1.0, -np.inf, np.nan, np.inf, -2.0])
 SCENARIOS = [
     Scenario("where", lambda x, y: np.where(x > y, x * y, x - y), (A, B)),
     Scenario("where_scalar", lambda x: np.where(A > 0, x, 0.0) ** 2, (A,)),
-    Scenario("where_plain_mask", lambda x, y: np.where([1, 0, 2, 0], x, y) * y, (A, HALF)),
+    Scenario(
+        "where_plain_mask", lambda x, y: np.where([1, 0, 2, 0], x, y) * y, (A, HALF)
+    ),
     Scenario("where_complex", lambda z, x: np.where(A > 0, z, x) ** 2, (Z, A)),
-    Scenario("where_zero_d", lambda x, y: np.where(x > y, x, y) ** 2, (HALF, np.float64(0.2))),
+    Scenario(
+        "where_zero_d", lambda x, y: np.where(x > y, x, y) ** 2, (HALF, np.float64(0.2))
+    ),
     Scenario("where_places", lambda x: x[np.where(A > 0)] ** 2, (A,)),
-    Scenario("where_empty", lambda x: np.where(x > 0, x, 1.0) ** 2, (np.zeros((0, 2)),)),
-    Scenario("select", lambda x, y: np.select([x > 1, x > 0], [x * y, y], x) * x, (A, B)),
-    Scenario("select_default", lambda x: np.select([x > 1, x < 0], [x**2, x**3]) * x, (A,)),
-    Scenario("select_broadcast", lambda x: np.select([A > 0, [True]], [1.0, x[0]], 3) * x, (A,)),
-    Scenario("piecewise", lambda x: np.piecewise(x, [A < -0.5, A > 0.5], [np.sin, np.exp, 3.0]), (A,)),
-    Scenario("piecewise_traced", lambda x: np.piecewise(x, [x < 0, x >= 0], [np.sin, lambda t: t * t]), (A,)),
-    Scenario("piecewise_one", lambda x: np.piecewise(x, x > 0, [np.square, 1.5]) * x, (V,)),
-    Scenario("piecewise_args", lambda x: np.piecewise(x, [x > 0], [lambda t, k, p=1: k * t**p], 3.0, p=2), (V,)),
-    Scenario("piecewise_zero_d", lambda x: np.piecewise(x, [x > 0], [np.sin, np.cos]), (HALF,)),
+    Scenario(
+        "where_empty", lambda x: np.where(x > 0, x, 1.0) ** 2, (np.zeros((0, 2)),)
+    ),
+    Scenario(
+        "select", lambda x, y: np.select([x > 1, x > 0], [x * y, y], x) * x, (A, B)
+    ),
+    Scenario(
+        "select_default", lambda x: np.select([x > 1, x < 0], [x**2, x**3]) * x, (A,)
+    ),
+    Scenario(
+        "select_broadcast",
+        lambda x: np.select([A > 0, [True]], [1.0, x[0]], 3) * x,
+        (A,),
+    ),
+    Scenario(
+        "piecewise",
+        lambda x: np.piecewise(x, [A < -0.5, A > 0.5], [np.sin, np.exp, 3.0]),
+        (A,),
+    ),
+    Scenario(
+        "piecewise_traced",
+        lambda x: np.piecewise(x, [x < 0, x >= 0], [np.sin, lambda t: t * t]),
+        (A,),
+    ),
+    Scenario(
+        "piecewise_one", lambda x: np.piecewise(x, x > 0, [np.square, 1.5]) * x, (V,)
+    ),
+    Scenario(
+        "piecewise_args",
+        lambda x: np.piecewise(x, [x > 0], [lambda t, k, p=1: k * t**p], 3.0, p=2),
+        (V,),
+    ),
+    Scenario(
+        "piecewise_zero_d",
+        lambda x: np.piecewise(x, [x > 0], [np.sin, np.cos]),
+        (HALF,),
+    ),
     Scenario("clip", lambda x: np.clip(x, -0.5, 0.6) * x, (A,)),
-    Scenario("clip_bounds", lambda x, a, b: np.clip(x, a, b) * x, (A, B - 1.0, B + 1.0)),
+    Scenario(
+        "clip_bounds", lambda x, a, b: np.clip(x, a, b) * x, (A, B - 1.0, B + 1.0)
+    ),
     Scenario("clip_lower", lambda x: np.clip(x, 0.1, None) ** 2, (A,)),
     Scenario("clip_min_max", lambda x: np.clip(x, min=-0.5, max=0.5) * x, (A,)),
     Scenario("clip_nothing", lambda x: np.clip(x) ** 2, (A,)),
     Scenario("clip_method", lambda x: x.clip(-0.5, 0.5) * x, (A,)),
     Scenario("clip_crossed", lambda x: np.clip(x, 0.7, 0.2) * x, (A,)),
     Scenario("clip_dtype", lambda x: np.clip(x, -0.5, 0.5, dtype=np.float64) * x, (A,)),
-    Scenario("nan_to_num", lambda x: np.nan_to_num(np.where(V > 0, np.nan, x)) * x, (V,)),
-    Scenario("nan_to_num_values", lambda x: np.nan_to_num(x + LOOSE, nan=2.0, posinf=3.0, neginf=-1.0) * x, (V,)),
+    Scenario(
+        "nan_to_num", lambda x: np.nan_to_num(np.where(V > 0, np.nan, x)) * x, (V,)
+    ),
+    Scenario(
+        "nan_to_num_values",
+        lambda x: np.nan_to_num(x + LOOSE, nan=2.0, posinf=3.0, neginf=-1.0) * x,
+        (V,),
+    ),
     Scenario("nan_to_num_complex", lambda z: np.nan_to_num(z) ** 2, (Z,)),
     Scenario("diff", lambda x: np.diff(x) ** 2, (A,)),
     Scenario("diff_twice", lambda x: np.diff(x, 2, axis=0) ** 2, (A,)),
     Scenario("diff_none", lambda x: np.diff(x, 0) ** 2, (A,)),
     Scenario("diff_more_than_there_is", lambda x: np.diff(x, 5, axis=0) ** 2, (A,)),
-    Scenario("diff_edges", lambda x, p: np.diff(x, axis=0, prepend=p, append=x[:1]) ** 2, (A, HALF)),
+    Scenario(
+        "diff_edges",
+        lambda x, p: np.diff(x, axis=0, prepend=p, append=x[:1]) ** 2,
+        (A, HALF),
+    ),
     Scenario("ediff1d", lambda x: np.ediff1d(x) ** 2, (A,)),
-    Scenario("ediff1d_ends", lambda x, e: np.ediff1d(x, to_begin=e, to_end=[e, 1.0]) ** 2, (A, HALF), float32=False),
-    Scenario("gradient", lambda x: np.gradient(x) [0] * np.gradient(x)[1], (A,)),
+    Scenario(
+        "ediff1d_ends",
+        lambda x, e: np.ediff1d(x, to_begin=e, to_end=[e, 1.0]) ** 2,
+        (A, HALF),
+        float32=False,
+    ),
+    Scenario("gradient", lambda x: np.gradient(x)[0] * np.gradient(x)[1], (A,)),
     Scenario("gradient_step", lambda x, h: np.gradient(x, h, axis=1) ** 2, (A, HALF)),
-    Scenario("gradient_order_2", lambda x: np.gradient(x, 0.3, axis=0, edge_order=2) ** 2, (A,)),
+    Scenario(
+        "gradient_order_2",
+        lambda x: np.gradient(x, 0.3, axis=0, edge_order=2) ** 2,
+        (A,),
+    ),
     Scenario("gradient_places", lambda x, t: np.gradient(x, t) ** 2, (V, U)),
-    Scenario("gradient_places_2", lambda x, t: np.gradient(x, t, edge_order=2) ** 2, (V, U)),
+    Scenario(
+        "gradient_places_2", lambda x, t: np.gradient(x, t, edge_order=2) ** 2, (V, U)
+    ),
     Scenario("gradient_both", lambda x, t: np.gradient(x, t[:3], 2.0)[0] ** 2, (A, U)),
     Scenario("gradient_even_places", lambda x: np.gradient(x, np.arange(5)) ** 2, (V,)),
     Scenario("gradient_complex", lambda z: np.gradient(z, axis=1) ** 2, (Z,)),
+    Scenario("trapezoid", lambda y: np.trapezoid(y, dx=0.5) ** 2, (A,)),
+    Scenario("trapezoid_points", lambda y, x: np.trapezoid(y, x[:3], axis=0), (A, U)),
+    Scenario("trapezoid_each", lambda y, x: np.trapezoid(y, x, axis=0), (A, A * 2)),
     Scenario("interp", lambda x, xp, fp: np.interp(x, xp, fp) ** 2, (FAR, U, V)),
-    Scenario("interp_ends", lambda x, fp, a, b: np.interp(x + 0.0 * a * b, U, fp, a, b) ** 2, (FAR, V, HALF, HALF + 1)),
+    Scenario(
+        "interp_ends",
+        lambda x, fp, a, b: np.interp(x + 0.0 * a * b, U, fp, a, b) ** 2,
+        (FAR, V, HALF, HALF + 1),
+    ),
     Scenario("interp_matrix", lambda x: np.interp(x, U, V) ** 2, (A,)),
-    Scenario("interp_scalar", lambda x, fp: np.interp(x, U, fp) ** 2, (np.float64(0.12), V)),
-    Scenario("interp_complex", lambda x, fp: np.interp(x, [0.0, 1.0, 2.0, 3.0], fp) ** 2, (V, Z[0])),
-    Scenario("interp_period", lambda x, fp: np.interp(x, [0.3, 2.9, 1.1, 0.9, 2.2], fp, period=3.0) ** 2, (FAR, V)),
-    Scenario("interp_one_point", lambda x, fp: np.interp(x, [0.5], fp) ** 2, (V, V[:1])),
+    Scenario(
+        "interp_scalar", lambda x, fp: np.interp(x, U, fp) ** 2, (np.float64(0.12), V)
+    ),
+    Scenario(
+        "interp_complex",
+        lambda x, fp: np.interp(x, [0.0, 1.0, 2.0, 3.0], fp) ** 2,
+        (V, Z[0]),
+    ),
+    Scenario(
+        "interp_period",
+        lambda x, fp: np.interp(x, [0.3, 2.9, 1.1, 0.9, 2.2], fp, period=3.0) ** 2,
+        (FAR, V),
+    ),
+    Scenario(
+        "interp_one_point", lambda x, fp: np.interp(x, [0.5], fp) ** 2, (V, V[:1])
+    ),
     Scenario("tril", lambda x: np.tril(x, 1) ** 2, (A,)),
     Scenario("tril_vector", lambda x: np.tril(x) ** 2, (V,)),
     Scenario("triu", lambda x: np.triu(x, -1) ** 2, (A[None],)),
@@ -80,15 +154,30 @@ SCENARIOS = [
     Scenario("diag_of_empty", lambda x: np.diag(x, -1) ** 2, (np.zeros(0),)),
     Scenario("diagflat", lambda x: np.diagflat(x, -1) ** 2, (A,)),
     Scenario("diagonal", lambda x: np.diagonal(x, 1, 1, 2) ** 2, (A.reshape(2, 2, 3),)),
-    Scenario("diagonal_axes", lambda x: np.diagonal(x, -1, -1, 0) ** 2, (A.reshape(2, 2, 3),)),
+    Scenario(
+        "diagonal_axes", lambda x: np.diagonal(x, -1, -1, 0) ** 2, (A.reshape(2, 2, 3),)
+    ),
     Scenario("diagonal_complex", lambda z: z.diagonal() ** 2, (Z,)),
     Scenario("trace", lambda x: np.trace(x) ** 2, (A,)),
     Scenario("trace_axes", lambda x: x.trace(1, 0, 2) ** 2, (A.reshape(2, 2, 3),)),
-    Scenario("histogram_weights", lambda w: np.histogram(U, 3, weights=w)[0] ** 2, (V,)),
-    Scenario("histogram_density", lambda w: np.histogram(U, [-2, 0, 3.0], density=True, weights=w)[0], (V**2,), float32=False),
-    Scenario("histogram_edges", lambda x: np.histogram(x, 4)[1] ** 2, (A,), vmap=False, stage=False),
+    Scenario(
+        "histogram_weights", lambda w: np.histogram(U, 3, weights=w)[0] ** 2, (V,)
+    ),
+    Scenario(
+        "histogram_density",
+        lambda w: np.histogram(U, [-2, 0, 3.0], density=True, weights=w)[0],
+        (V**2,),
+        float32=False,
+    ),
+    Scenario(
+        "histogram_edges",
+        lambda x: np.histogram(x, 4)[1] ** 2,
+        (A,),
+        vmap=False,
+        stage=False,
+    ),
     Scenario("bincount", lambda w: np.bincount([0, 3, 3, 1, 0], w, 6) ** 2, (V,)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
@@ -102,7 +191,9 @@ def test_scenario(scenario: Scenario) -> None:
 def test_clip_at_the_bounds_splits_evenly() -> None:
     x = np.array([-1.0, 0.0, 0.5, 1.0, 2.0])
     slopes = [0.0, 0.5, 1.0, 0.5, 0.0]
-    got = wg.grad(lambda x, a, b: np.sum(np.clip(x, a, b)), argnums=(0, 1, 2))(x, 0.0, 1.0)
+    got = wg.grad(lambda x, a, b: np.sum(np.clip(x, a, b)), argnums=(0, 1, 2))(
+        x, 0.0, 1.0
+    )
     np.testing.assert_array_equal(got[0], slopes)
     np.testing.assert_array_equal(got[1:], [1.5, 1.5])
     np.testing.assert_array_equal(
@@ -232,7 +323,8 @@ def test_counts_under_vmap_and_in_graphs() -> None:
     np.testing.assert_array_equal(wg.trace(counts, V)(V), counts(V))
     many = np.sort(A, axis=1)
     np.testing.assert_array_equal(
-        wg.vmap(np.searchsorted)(many, A), [np.searchsorted(*p) for p in zip(many, A, strict=True)]
+        wg.vmap(np.searchsorted)(many, A),
+        [np.searchsorted(*p) for p in zip(many, A, strict=True)],
     )
 
 

@@ -157,6 +157,14 @@ def test_integers_are_sorted_under_vmap_and_in_graphs() -> None:
     np.testing.assert_array_equal(got, [np.lexsort((row, keys)) for row in n])
 
 
+def test_gradient_at_a_place_that_differs_from_item_to_item() -> None:
+    def chosen(level: Any) -> Any:
+        return wg.grad(lambda x: x[np.searchsorted(np.sort(x), level)])(V)
+
+    levels = np.array([-0.5, 0.2, 0.3])
+    np.testing.assert_array_equal(wg.vmap(chosen)(levels), [chosen(v) for v in levels])
+
+
 # unique ---------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Zero by structure stays zero, against infinite slopes and nans; nothing else changes.
 
-The bad point of each function stands behind a `where` that doesn't choose it. Every mode
-and composition must give 0 there, and the right slope at the good point beside it.
+The bad point of each function stands behind a `where` that doesn't choose it. Every
+mode and composition must give 0 there, and the right slope at the good point beside.
 """
 
 from collections.abc import Callable
@@ -211,7 +211,7 @@ def test_second_derivative_of_a_true_infinity() -> None:
         assert np.isclose(got[1], 0.375)
 
 
-# The product itself ---------------------------------------------------------------------
+# The product itself ------------------------------------------------------------------
 
 SPECIALS = [0.0, -0.0, 1.0, -2.5, INF, -INF, NAN]
 
@@ -259,7 +259,9 @@ def test_dtypes(a: Any, b: Any, dtype: Any) -> None:
 A = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -0.75]])
 SCENARIOS = [
     Scenario("strong_product", strong_product, (A, A[0] + 0.3)),
-    Scenario("strong_product_scalar", strong_product, (np.float64(0.7), np.float64(1.9))),
+    Scenario(
+        "strong_product_scalar", strong_product, (np.float64(0.7), np.float64(1.9))
+    ),
     Scenario("strong_product_complex", strong_product, (A + 1j, A[0] - 0.5j)),
     Scenario("strong_product_mixed", strong_product, (A, A[0] - 0.5j)),
     Scenario("strong_product_empty", strong_product, (np.zeros((0, 3)), A[0])),
@@ -272,7 +274,7 @@ def test_scenario(scenario: Scenario) -> None:
 
 
 def test_derivative_of_the_product() -> None:
-    """By a factor it is the other one, where the product is zero too: at (0, b) it's b."""
+    """By a factor it is the other one, also where the product is zero."""
     for a, b in ((0.0, 3.0), (2.0, 0.0), (0.0, INF), (2.0, 3.0)):
         assert wg.grad(strong_product, (0, 1))(a, b) == (b, a)
     mixed = wg.grad(lambda a: wg.grad(strong_product, 1)(a, 3.0))

@@ -51,8 +51,11 @@ class Interpreter:
         """`process` for two arguments and no parameters."""
         return self.process(op, (a, b), NO_PARAMS)
 
-    def lift(self, x: Array) -> "Tracer":
-        """A constant as a tracer of ours, so that it can be written into."""
+    def lift(self, x: Array) -> Array:
+        """A constant as a tracer of ours, so that traced values can be written into it.
+
+        A differentiating interpreter leaves integers and booleans as they are.
+        """
         raise NotImplementedError  # every subclass has its own
 
     def overwrite(
@@ -82,12 +85,13 @@ class Interpreter:
         self.__class__ = _CLOSED[type(self)]
 
 
-def _escaped(self: Interpreter, op: Op, args: Any, params: Any) -> NoReturn:
+def _escaped(self: Interpreter, op: Any, *rest: Any) -> NoReturn:
+    what = f"`{op.name}`" if isinstance(op, Op) else "a write"
     raise TracedValueError(
         explain(
             "A traced value is used only inside the function that is being "
             f"{self.verb}.",
-            f"`{op.name}` on a value that escaped from a {self.verb} function that "
+            f"{what} on a value that escaped from a {self.verb} function that "
             "has ended (through a global, an attribute, a list, a closure?)",
             "return the value from the function (has_aux=True for values besides "
             "the result), or store wg.stop_gradient(value).",
@@ -106,6 +110,8 @@ class _Closed(dict[type, type]):
                 {
                     "__slots__": (),
                     "process": _escaped,
+                    "overwrite": _escaped,
+                    "lift": _escaped,
                     "unary": Interpreter.unary,
                     "binary": Interpreter.binary,
                     "ended": True,

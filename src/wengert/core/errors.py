@@ -86,6 +86,10 @@ def users_cause(error: BaseException) -> WengertError | None:
     return None
 
 
+# How NumPy says that it couldn't write something into a plain array.
+_COVER = "setting an array element with a sequence"
+
+
 class at_the_edge:
     """Context of a public call: an error of ours that NumPy covered comes forward."""
 
@@ -100,7 +104,11 @@ class at_the_edge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, ValueError | TypeError):
-            hidden = users_cause(error)
-            if hidden is not None:
+        covers = isinstance(error, ValueError) and str(error).startswith(_COVER)
+        hidden = users_cause(error) if covers and error is not None else None
+        if hidden is not None:
+            try:
                 raise hidden from None
+            finally:
+                # Its traceback has this frame: a name here would close a circle.
+                error = trace = hidden = None

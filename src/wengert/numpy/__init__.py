@@ -32,6 +32,7 @@ from wengert.numpy import (
     searching,
     sort,
     statistics,
+    subscripts,
     writing,
 )
 from wengert.numpy.dispatch import FUNCTIONS as _FUNCTIONS
@@ -62,6 +63,7 @@ _MODULES = (
     searching,
     sort,
     statistics,
+    subscripts,
     writing,
 )
 

@@ -20,9 +20,7 @@ def apply_along_axis(
     lines = np.moveaxis(x, place, -1)
     outer = lines.shape[:-1]
     if 0 in outer:
-        raise ValueError(
-            "Cannot apply_along_axis when any iteration dimensions are 0"
-        )
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
     results = [
         operand(func1d(lines[i], *args, **kwargs))
         for i in itertools.product(*map(range, outer))
@@ -42,9 +40,7 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Array:
         y = func(x, place)
         x = y if np.ndim(y) == n else np.expand_dims(y, place)
         if np.ndim(x) != n:
-            raise ValueError(
-                "function is not returning an array of the correct shape"
-            )
+            raise ValueError("function is not returning an array of the correct shape")
     return x
 
 

@@ -46,7 +46,9 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
     y = np.astype(np.asarray(other) if type(other) in _NUMBERS else other, dtype)
     for c, choice in zip(reversed(conditions), reversed(choices), strict=True):
         y = bind(WHERE, operand(c), choice, y)
-    shape = np.broadcast_shapes(*(np.shape(operand(c)) for c in conditions), np.shape(y))
+    shape = np.broadcast_shapes(
+        *(np.shape(operand(c)) for c in conditions), np.shape(y)
+    )
     return np.broadcast_to(y, shape) if np.shape(y) != shape else y
 
 
@@ -121,13 +123,14 @@ def clip(
     y = operand(a)
     for ufunc, bound, keyword in ((np.maximum, a_min, min), (np.minimum, a_max, max)):
         if bound is not _NONE and keyword is not _NONE:
-            raise ValueError("Passing `min` or `max` beside `a_min`, `a_max` is refused")
+            raise ValueError(
+                "Passing `min` or `max` beside `a_min`, `a_max` is refused"
+            )
         bound = keyword if bound is _NONE else bound
         if bound is not _NONE and bound is not None:
             y = ufunc(y, operand(bound))
     if kwargs:
-        y = np.positive(y, out=out, **kwargs)
-        return y
+        return np.positive(y, out=out, **kwargs)
     y = np.positive(y) if y is a else y
     return y if out is None else write_out(out, y)
 

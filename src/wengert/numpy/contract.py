@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind
+from wengert.core.bind import bind
 from wengert.core.errors import ShapeMismatch, TypeMismatch, explain
 from wengert.core.types import Array, Shape
 from wengert.numpy.dispatch import canonical_axis, implements, operand, write_out
-from wengert.ops.contract import CONVOLVE, EINSUM, LETTERS, MATMUL
+from wengert.ops.contract import CONVOLVE, MATMUL
 
 _NONE = np._NoValue
 
 
 def array(x: Any) -> Array:
     """An operand that has a shape: Python's numbers become arrays, as NumPy does."""
+    if isinstance(x, Tracer):
+        return x
     x = operand(x)
     return np.asarray(x)[()] if type(x) in (bool, int, float, complex) else x
 
@@ -27,7 +29,7 @@ def finished(y: Array, out: Any) -> Array:
     return y if target is None else write_out(target, y)
 
 
-# matmul and its relatives ---------------------------------------------------------
+# matmul and its relatives ----------------------------------------------------------
 
 
 def _moved(x: Array, axes: Any) -> Array:
@@ -37,7 +39,7 @@ def _moved(x: Array, axes: Any) -> Array:
 
 
 def _cast(name: str, arrays: Sequence[Array], dtype: Any, more: dict[str, Any]) -> Any:
-    """The operands in the `dtype` asked for; keywords that can't be kept are refused."""
+    """The operands in the `dtype` asked for; refuses keywords that can't be kept."""
     for key in ("where", "signature"):
         if more.pop(key, None) not in (None, True):
             raise TypeMismatch(
@@ -142,7 +144,7 @@ if np.lib.NumpyVersion(np.__version__) >= "2.2.0":
     implements(np.vecmat)(vecmat)
 
 
-# dot, tensordot, inner, outer, kron -----------------------------------------------
+# dot, tensordot, inner, outer, kron ------------------------------------------------
 
 
 @implements(np.dot)
@@ -150,7 +152,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Array:
     x, y = array(a), array(b)
     if not np.ndim(x) or not np.ndim(y):
         return finished(x * y, out)
-    if np.ndim(y) == 1 or np.ndim(x) < 3 and np.ndim(y) == 2:
+    if np.ndim(y) == 1 or (np.ndim(x) < 3 and np.ndim(y) == 2):
         return finished(bind(MATMUL, x, y), out)
     return finished(tensordot(x, y, (-1, -2)), out)
 
@@ -216,7 +218,9 @@ def _matrix(x: Array, inner: int, axis: int, free: int) -> Array:
     if free == 0:
         wanted: Shape = (inner,)
     else:
-        count = math.prod(np.shape(x)[:free] if axis else np.shape(x)[np.ndim(x) - free :])
+        count = math.prod(
+            np.shape(x)[:free] if axis else np.shape(x)[np.ndim(x) - free :]
+        )
         wanted = (count, inner) if axis else (inner, count)
     return x if np.shape(x) == wanted else np.reshape(x, wanted)
 
@@ -260,12 +264,16 @@ def kron(a: Any, b: Any) -> Array:
     rank = max(np.ndim(x), np.ndim(y))
     left = (1,) * (rank - np.ndim(x)) + np.shape(x)
     right = (1,) * (rank - np.ndim(y)) + np.shape(y)
-    wide = np.reshape(x, [n for pair in zip(left, (1,) * rank, strict=True) for n in pair])
-    tall = np.reshape(y, [n for pair in zip((1,) * rank, right, strict=True) for n in pair])
+    wide = np.reshape(
+        x, [n for pair in zip(left, (1,) * rank, strict=True) for n in pair]
+    )
+    tall = np.reshape(
+        y, [n for pair in zip((1,) * rank, right, strict=True) for n in pair]
+    )
     return np.reshape(wide * tall, [n * m for n, m in zip(left, right, strict=True)])
 
 
-# cross ----------------------------------------------------------------------------
+# cross -----------------------------------------------------------------------------
 
 
 @implements(np.cross)
@@ -313,126 +321,7 @@ def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     return cross(x1, x2, axis=axis)
 
 
-# einsum ---------------------------------------------------------------------------
-
-
-@implements(np.einsum)
-def einsum(
-    *operands: Any, out: Any = None, optimize: Any = False, dtype: Any = None,
-    order: str = "K", casting: str = "safe",
-) -> Array:  # fmt: skip
-    inputs, result, arrays = _parsed(operands)
-    arrays = [x if dtype is None else np.astype(x, np.dtype(dtype)) for x in arrays]
-    inputs, arrays = _without_repeats(inputs, arrays)
-    if len(arrays) == 1 and sorted(inputs[0]) == sorted(result):
-        # A view, as NumPy's: it can be written into.
-        return finished(np.transpose(arrays[0], [inputs[0].index(c) for c in result]), out)
-    text = ",".join(inputs) + "->" + result
-    names = dict(zip(dict.fromkeys(c for c in text if c.isalpha()), LETTERS, strict=False))
-    subscripts = "".join(names.get(c, c) for c in text)
-    return finished(bind(EINSUM, *arrays, subscripts=subscripts, optimize=_path(optimize)), out)
-
-
-def _path(optimize: Any) -> Any:
-    """`optimize` as a static parameter."""
-    if isinstance(optimize, list | tuple):
-        return tuple(_path(step) for step in optimize)
-    return optimize
-
-
-def _bad_subscripts(came: str) -> ShapeMismatch:
-    return ShapeMismatch(
-        explain(
-            "`einsum` needs one letter per axis: 'ij,jk->ik', with ... for any axes "
-            "in front or between.",
-            came,
-            "count the letters against the shapes, and the operands against the commas.",
-        )
-    )
-
-
-def _parsed(operands: Sequence[Any]) -> tuple[list[str], str, list[Array]]:
-    """(letters of each operand, letters of the result, arrays); no ellipsis left."""
-    if isinstance(operands[0], str):
-        text, arrays = operands[0].replace(" ", ""), [array(x) for x in operands[1:]]
-    else:
-        arrays = [array(x) for x in operands[0 : len(operands) // 2 * 2 : 2]]
-        text = ",".join(_letters(s) for s in operands[1::2])
-        if len(operands) % 2:
-            text += "->" + _letters(operands[-1])
-    left, arrow, right = text.partition("->")
-    inputs = left.split(",")
-    bare = text.replace("->", "").replace(",", "").replace("...", "")
-    if len(inputs) != len(arrays) or (bare and not (bare.isalpha() and bare.isascii())):
-        raise _bad_subscripts(f"subscripts {text!r} for {len(arrays)} operands")
-    return (*_named(text, inputs, right if arrow else None, arrays), arrays)
-
-
-def _letters(sublist: Any) -> str:
-    """The subscripts that a list of ints and `...` stands for, ordered as NumPy does."""
-    order = LETTERS[26:] + LETTERS[:26]
-    return "".join("..." if e is Ellipsis else order[e.__index__()] for e in sublist)
-
-
-def _named(
-    text: str, inputs: list[str], result: str | None, arrays: list[Array]
-) -> tuple[list[str], str]:
-    """Letters in the place of `...`, and the implicit result written out."""
-    extra = [
-        np.ndim(x) - len(s.replace("...", "")) for s, x in zip(inputs, arrays, strict=True)
-    ]
-    if any(e < 0 or (e and "..." not in s) for e, s in zip(extra, inputs, strict=True)):
-        shapes = ", ".join(str(np.shape(x)) for x in arrays)
-        raise _bad_subscripts(f"subscripts {text!r} for operands of shapes {shapes}")
-    most = max((e for e, s in zip(extra, inputs, strict=True) if "..." in s), default=0)
-    free = "".join(c for c in LETTERS if c not in text)[:most]
-    if len(free) < most:
-        raise _bad_subscripts(f"subscripts {text!r}: more than 52 different axes")
-    inputs = [
-        s.replace("...", free[most - e :]) for s, e in zip(inputs, extra, strict=True)
-    ]
-    if result is None:
-        letters = [c for c in text if c.isalpha()]
-        once = sorted(c for c in letters if letters.count(c) == 1)
-        return inputs, free + "".join(once)
-    if most and "..." not in result:
-        raise _bad_subscripts(f"subscripts {text!r}: the result has no ...")
-    result = result.replace("...", free)
-    if len(set(result)) < len(result) or not set(result) <= set("".join(inputs)):
-        raise _bad_subscripts(
-            f"subscripts {text!r}: the result has a letter twice, or one that no "
-            "operand has"
-        )
-    return inputs, result
-
-
-def _without_repeats(
-    inputs: list[str], arrays: list[Array]
-) -> tuple[list[str], list[Array]]:
-    """A letter that an operand has twice means its diagonal."""
-    done_letters, done = [], []
-    for s, x in zip(inputs, arrays, strict=True):
-        while len(set(s)) < len(s):
-            c = next(c for c in s if s.count(c) > 1)
-            i = s.index(c)
-            j = s.index(c, i + 1)
-            if np.shape(x)[i] != np.shape(x)[j]:
-                raise _bad_subscripts(f"{s!r} for the unequal axes of {np.shape(x)}")
-            x = np.diagonal(x, 0, i, j)
-            s = s[:i] + s[i + 1 : j] + s[j + 1 :] + c
-        done_letters.append(s)
-        done.append(x)
-    return done_letters, done
-
-
-@implements(np.einsum_path)
-def einsum_path(*operands: Any, **kwargs: Any) -> Any:
-    blank = np.empty(())
-    shapes = [np.broadcast_to(blank, x.shape) if isinstance(x, Tracer) else x for x in operands]
-    return np.einsum_path(*shapes, **kwargs)
-
-
-# convolve, correlate --------------------------------------------------------------
+# convolve, correlate ---------------------------------------------------------------
 
 
 def _convolved(name: str, x: Array, v: Array, mode: str, start: int) -> Array:
@@ -449,7 +338,11 @@ def _convolved(name: str, x: Array, v: Array, mode: str, start: int) -> Array:
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"mode is 'full', 'same' or 'valid'; {mode!r} came")
     if mode == "valid":
-        return bind(CONVOLVE, x, v, mode=mode) if n >= m else bind(CONVOLVE, v, x, mode=mode)
+        return (
+            bind(CONVOLVE, x, v, mode=mode)
+            if n >= m
+            else bind(CONVOLVE, v, x, mode=mode)
+        )
     y = bind(CONVOLVE, x, v, mode="full")
     return y if mode == "full" else y[start : start + max(n, m)]
 

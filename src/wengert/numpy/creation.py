@@ -12,7 +12,12 @@ from wengert.ops.convert import ASTYPE
 
 def _like(prototype: Any, value: Array) -> Array:
     """`value` as a constant that traced values can be written into."""
-    return prototype.interp.lift(value) if isinstance(prototype, Tracer) else value
+    if not isinstance(prototype, Tracer):
+        return value
+    if value.ndim:
+        return prototype.interp.lift(value)
+    # An array without axes, which writes go into, and not a number: a view of one.
+    return np.reshape(prototype.interp.lift(value.reshape(1)), ())
 
 
 def _copied(x: Array) -> Array:
@@ -195,7 +200,10 @@ def geomspace(
     axis: Any = 0,
 ) -> Array:  # fmt: skip
     """As `numpy.geomspace` for positive or negative real ends, differentiable."""
-    ends = [x if isinstance(x, Tracer) else np.asarray(x) for x in map(operand, (start, stop))]
+    ends = [
+        x if isinstance(x, Tracer) else np.asarray(x)
+        for x in map(operand, (start, stop))
+    ]
     kind = np.result_type(*(x.dtype for x in ends), dtype or float, 0.0)
     if kind.kind == "c":
         raise ValueError(

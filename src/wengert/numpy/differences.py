@@ -1,4 +1,4 @@
-"""Differences along an axis, and interpolation between points."""
+"""Differences and sums along an axis, and interpolation between points."""
 
 from typing import Any
 
@@ -70,7 +70,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     y = operand(f)
     y = y if y.dtype.kind in "fc" else np.astype(y, float)
     some = range(np.ndim(y)) if axis is None else axis
-    axes = [canonical_axis(i, np.ndim(y)) for i in (some if np.iterable(some) else [some])]
+    axes = [
+        canonical_axis(i, np.ndim(y)) for i in (some if np.iterable(some) else [some])
+    ]
     if len(set(axes)) != len(axes):
         raise ValueError("repeated axis")
     if edge_order not in (1, 2):
@@ -155,6 +157,21 @@ def _one_sided_twice(y: Array, axis: int, h: Array, at_end: bool) -> Array:
         c = -h1 / (h2 * (h1 + h2))
     y0, y1, y2 = (_at(y, axis, slice(i, i + 1)) for i in range(3))
     return a * y0 + b * y1 + c * y2
+
+
+@implements(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Array:
+    f = operand(y)
+    place = canonical_axis(axis, np.ndim(f))
+    if x is None:
+        step = operand(dx)
+    else:
+        points = operand(x)
+        step = np.diff(points, axis=axis if np.ndim(points) > 1 else -1)
+        if np.ndim(points) == 1:
+            step = np.reshape(step, (-1, *(1,) * (np.ndim(f) - place - 1)))
+    late, early = _at(f, place, slice(1, None)), _at(f, place, slice(None, -1))
+    return np.sum(step * (late + early) / 2.0, axis=place)
 
 
 # interp -----------------------------------------------------------------------------

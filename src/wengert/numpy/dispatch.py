@@ -94,17 +94,25 @@ def array_function(
                 "wg.custom_vjp or wg.custom_jvp.",
             )
         )
+    if func in _LIKE:  # NumPy asks us on account of `like=x`, and takes it away
+        return ours(*args, like=self, **kwargs)
     return ours(*args, **kwargs)
 
 
+_LIKE = frozenset(
+    [np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray]
+    + [np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.arange, np.tri]
+)
+
+
 def array_ufunc(
-    self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any
+    self: Tracer | None, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any
 ) -> Any:
     """Tracer.__array_ufunc__: a ufunc, or one of its methods, met a traced value."""
     if method == "__call__":
         op = UFUNCS.get(ufunc)
         if op is not None and len(inputs) == 1 and not kwargs and ufunc not in SPECIAL:
-            return self.interp.unary(op, self)
+            return bind(op, *inputs) if self is None else self.interp.unary(op, self)
         if op is None:
             composed = FUNCTIONS.get(ufunc)
             if composed is None:
@@ -150,9 +158,10 @@ def call_with_keywords(
     target = out[0] if isinstance(out, tuple) else out
     arrays = [operand(x) for x in inputs]
     if dtype is not None:
-        astype = FUNCTIONS[np.astype]
-        arrays = [astype(x, dtype) for x in arrays]
-    y = array_ufunc(None, ufunc, "__call__", *arrays)  # type: ignore[arg-type]
+        arrays = _in_loop_dtypes(ufunc, arrays, np.dtype(dtype), casting)
+    # What the mask leaves out isn't computed by NumPy, so it mustn't warn either.
+    with np.errstate(**({} if where is True else {"all": "ignore"})):
+        y = array_ufunc(None, ufunc, "__call__", *arrays)
     if where is not True:
         if target is None:
             raise TypeMismatch(
@@ -165,6 +174,24 @@ def call_with_keywords(
             )
         y = np.where(where, y, target)
     return y if target is None else write_out(target, y)
+
+
+def _in_loop_dtypes(
+    ufunc: np.ufunc, arrays: list[Array], dtype: np.dtype[Any], casting: str
+) -> list[Array]:
+    """The arguments in the dtypes of the loop whose result has `dtype`."""
+    python = (bool, int, float, complex)
+    given = [type(x) if type(x) in python else x.dtype for x in arrays]
+    loop = ufunc.resolve_dtypes(
+        (*given, *[None] * ufunc.nout),
+        signature=(*[None] * ufunc.nin, *[dtype] * ufunc.nout),
+        casting=casting,
+    )
+    astype = FUNCTIONS[np.astype]
+    return [
+        astype(x, to) if x_dtype is not to and type(x) not in python else x
+        for x, to, x_dtype in zip(arrays, loop, given, strict=False)
+    ]
 
 
 def write_out(target: Any, y: Array) -> Array:

@@ -99,9 +99,9 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Array:
     if isinstance(choices, Tracer):
         choices = list(choices)
     options = [operand(c) for c in choices]
-    if mode == "raise" and not isinstance(index, Tracer) and index.size:
-        if index.min() < 0 or index.max() >= len(options):
-            raise ValueError("invalid entry in choice array")
+    known = mode == "raise" and not isinstance(index, Tracer) and index.size
+    if known and (index.min() < 0 or index.max() >= len(options)):
+        raise ValueError("invalid entry in choice array")
     shape = np.broadcast_shapes(np.shape(index), *map(np.shape, options))
     table = np.stack([np.broadcast_to(c, shape) for c in options])
     picked = in_mode(np.broadcast_to(index, shape), len(options), mode)

@@ -112,11 +112,12 @@ def _placed(shape: Shape, entries: list[Any]) -> tuple[Key, list[Array]]:
     axis = 0
     for e in entries:
         if type(e) is int:
-            if not -shape[axis] <= e < shape[axis]:
+            n = shape[axis]
+            if not -n <= e < n:
                 raise IndexError(
-                    f"index {e} is out of bounds for axis {axis} with size {shape[axis]}"
+                    f"index {e} is out of bounds for axis {axis} with size {n}"
                 )
-            key.append(e % shape[axis])
+            key.append(e % n)
         elif e is None or isinstance(e, slice):
             key.append(e)
         elif e.dtype.kind == "b":
@@ -171,7 +172,7 @@ def getitem(x: Array, key: Any) -> Array:
     if arrays:
         _check_bounds(x, static, arrays)
         return bind(INDEX, x, *arrays, key=static)
-    if _is_view(static, key):
+    if _is_view(x, static, key):
         return bind_view(INDEX, x, key=static)
     return bind(INDEX, x, key=static)
 
@@ -195,8 +196,12 @@ def _check_bounds(x: Array, key: Key, arrays: list[Array]) -> None:
                 )
 
 
-def _is_view(static: Key, key: Any) -> bool:
+def _is_view(x: Array, static: Key, key: Any) -> bool:
     """Whether NumPy gives a view: not for a single element, unless asked with `...`."""
+    if type(key) is int:
+        return len(static) > 1
+    if not x.shape and not isinstance(x, View):
+        return False  # a number, not an array: nothing to look into
     entries = key if isinstance(key, tuple) else (key,)
     if any(type(e) is np.ndarray for e in entries):
         return False  # an index that is a 0-d array: NumPy copies

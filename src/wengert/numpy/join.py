@@ -20,8 +20,8 @@ def _finish(y: Array, dtype: Any, out: Any, casting: str = "same_kind") -> Array
     wanted = dtype if out is None else out.dtype
     if wanted is not None and not np.can_cast(y.dtype, wanted, casting):
         raise TypeError(
-            f"Cannot cast array data from {y.dtype!r} to {np.dtype(wanted)!r} according "
-            f"to the rule {casting!r}"
+            f"Cannot cast array data from {y.dtype!r} to {np.dtype(wanted)!r} "
+            f"according to the rule {casting!r}"
         )
     y = y if dtype is None else np.astype(y, dtype)
     return y if out is None else write_out(out, y)
@@ -138,7 +138,9 @@ def tile(A: Any, reps: Any) -> Array:
     tall = np.reshape(x, [n for m in shape for n in (1, m)])
     wide = np.broadcast_to(tall, [n for r, m in zip(times, shape, strict=True)
                                   for n in (r, m)])  # fmt: skip
-    return np.reshape(wide, [r * m for r, m in zip(times, shape, strict=True)], copy=True)
+    return np.reshape(
+        wide, [r * m for r, m in zip(times, shape, strict=True)], copy=True
+    )
 
 
 @implements(np.insert)
@@ -193,9 +195,7 @@ def _pieces(x: Array, stops: Any, axis: int) -> list[Array]:
 
 
 @implements(np.array_split)
-def array_split(
-    ary: Any, indices_or_sections: Any, axis: Any = 0
-) -> list[Array]:
+def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Array]:
     x = operand(ary)
     place = canonical_axis(axis, np.ndim(x))
     if np.iterable(indices_or_sections):
@@ -226,7 +226,9 @@ def _split_along(name: str, least: int, axis: int) -> Callable[..., list[Array]]
     def along(ary: Any, indices_or_sections: Any) -> list[Array]:
         x = operand(ary)
         if np.ndim(x) < least:
-            raise ValueError(f"{name} only works on arrays of {least} or more dimensions")
+            raise ValueError(
+                f"{name} only works on arrays of {least} or more dimensions"
+            )
         return split(x, indices_or_sections, min(axis, np.ndim(x) - 1))
 
     along.__name__ = name

@@ -14,7 +14,9 @@ from wengert.ops import layout
 
 def _full_shape(shape: Any, size: int) -> Shape:
     """A requested shape with its -1, if it has one, worked out."""
-    wanted = [s.__index__() for s in shape] if np.iterable(shape) else [shape.__index__()]
+    wanted = (
+        [s.__index__() for s in shape] if np.iterable(shape) else [shape.__index__()]
+    )
     if -1 in wanted:
         at = wanted.index(-1)
         others = 1
@@ -38,7 +40,7 @@ def reshape(
     if _is_fortran(order, np.ndim(x)):
         return transpose(reshape(transpose(x), full[::-1], copy=copy))
     y = bind(layout.RESHAPE, x, shape=full)
-    view = isinstance(y, Tracer) and copy is not True and _shares_memory(y, x, full)
+    view = isinstance(y, Tracer) and copy is not True and _is_view(x, full)
     if copy is False and not view:
         raise ValueError("Unable to avoid creating a copy while reshaping.")
     return View(x, y, layout.RESHAPE, {"shape": full}) if view else y
@@ -53,16 +55,24 @@ def _is_fortran(order: str, ndim: int) -> bool:
     return order == "F"
 
 
-def _shares_memory(y: Array, x: Array, shape: Shape) -> bool:
+def _is_view(x: Array, shape: Shape) -> bool:
     """Whether NumPy's reshape is a view: it copies where strides can't express it."""
-    base, made = known(x), known(y)
-    if base is not None and made is not None:
-        return np.may_share_memory(base, made)
+    if np.ndim(x) == 0 and not isinstance(x, View):
+        return False  # a number, not an array: nothing to look into
     try:
-        np.reshape(_imagined(x), shape, copy=False)
+        np.reshape(_lying(x), shape, copy=False)
     except ValueError:
         return False
     return True
+
+
+def _lying(x: Array) -> Array:
+    """A plain array that lies in memory as `x` does (under vmap: as one item does)."""
+    value = known(x)
+    if value is None or not np.size(value):
+        return _imagined(x)
+    value = np.asarray(value)
+    return value[(0,) * (value.ndim - np.ndim(x)) + (...,)]
 
 
 def _imagined(x: Array) -> Array:
@@ -83,7 +93,9 @@ def _imagined(x: Array) -> Array:
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Array:
-    return reshape(a, -1, order)
+    x = operand(a)
+    flag = "F_CONTIGUOUS" if _is_fortran(order, np.ndim(x)) else "C_CONTIGUOUS"
+    return reshape(x, -1, order, copy=None if _lying(x).flags[flag] else True)
 
 
 @implements(np.transpose)
@@ -260,5 +272,3 @@ def size(a: Any, axis: Any = None) -> int:
     if axis is None:
         return int(a.size)
     return int(np.prod([a.shape[i] for i in np.atleast_1d(axis)]))
-
-

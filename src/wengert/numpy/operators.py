@@ -1,5 +1,6 @@
 """Gives the Tracer Python's operators and ndarray's attributes and methods."""
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from wengert.numpy.dispatch import (
     array_ufunc,
     operand,
 )
-from wengert.numpy.views import write
+from wengert.numpy.views import View, write
 from wengert.ops.elementwise import arithmetic as a
 from wengert.ops.elementwise.rounding import PIECEWISE_CONSTANT as CONSTANT
 
@@ -36,10 +37,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def reflected(x: Array, other: Any) -> Any:
         if type(other) not in _PLAIN:
             other = operand(other)
-        elif type(other) is complex and x.ndim == 0:
-            # Python's complex takes a NumPy float for its own kind and gives a complex.
-            other = np.result_type(x.dtype, 1j).type(other)
-        return bind(op, other, x)
+        return bind(op, _left(other, x), x)
 
     return forward, reflected
 
@@ -47,7 +45,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
 def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
     def method(x: Array, other: Any) -> Any:
         y = forward(x, other)
-        if x.ndim == 0:
+        if x.ndim == 0 and not isinstance(x, View):
             return y  # as NumPy's scalars, which are immutable
         return write(x, y)
 
@@ -69,7 +67,14 @@ def _power(x: Array, other: Any) -> Any:
 
 
 def _reflected_power(x: Array, other: Any) -> Any:
-    return bind(a.POWER, np.asarray(other)[()] if x.ndim == 0 else operand(other), x)
+    return bind(a.POWER, _left(operand(other), x), x)
+
+
+def _left(other: Array, x: Array) -> Array:
+    """Python's complex takes a NumPy float for its own kind and gives a complex."""
+    if type(other) is complex and x.ndim == 0:
+        return np.result_type(x.dtype, 1j).type(other)
+    return other
 
 
 def _unary(f: Callable[..., Any]) -> Callable[[Tracer], Any]:
@@ -127,8 +132,7 @@ def _int(x: Array) -> int:
 
 
 def _index(x: Array) -> int:
-    value: int = x.interp.concrete(x, "index").__index__()
-    return value
+    return operator.index(x.interp.concrete(x, "index"))
 
 
 def _float(x: Array) -> float:
@@ -213,7 +217,10 @@ def _tolist(x: Array) -> Any:
 
 
 def _item(x: Array, *args: Any) -> Any:
-    return x.reshape(-1)[args[0]] if len(args) == 1 else x[args] if args else _only(x)
+    if not args:
+        return _only(x)
+    at = args[0] if len(args) == 1 else args
+    return x[at] if isinstance(at, tuple) else x.reshape(-1)[at]
 
 
 def _only(x: Array) -> Any:
@@ -232,7 +239,7 @@ def _method(f: Callable[..., Any]) -> Callable[..., Any]:
 
 _METHODS = (
     *("all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip"),
-    *("compress", "cumprod", "cumsum", "diagonal", "dot", "max", "mean", "min"),
+    *("cumprod", "cumsum", "diagonal", "dot", "max", "mean", "min"),
     *("nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze"),
     *("std", "sum", "swapaxes", "take", "trace", "var"),
 )
@@ -304,6 +311,8 @@ def attach() -> None:
         "__copy__": _copy, "__deepcopy__": lambda x, memo: _copy(x),
         "reshape": _reshape, "transpose": _transpose, "astype": _astype,
         "copy": _copy, "fill": _fill, "sort": _sort, "partition": _partition,
+        "compress": lambda x, condition, *args, **kwargs: np.compress(
+            condition, x, *args, **kwargs),
         "tolist": _tolist, "item": _item, "flatten": lambda x, order="C": _copy(
             np.ravel(x, order=order)),
         "conj": _unary(np.conjugate), "conjugate": _unary(np.conjugate),

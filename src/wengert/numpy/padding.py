@@ -20,22 +20,24 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Ar
     """As `numpy.pad`, differentiable, with NumPy's modes constant, edge, reflect,
     symmetric and wrap.
     """
-    x = np.copy(operand(array))
+    x = operand(array)
     widths = _widths(pad_width, np.ndim(x))
     if mode == "constant":
         _check_keywords(mode, kwargs, ("constant_values",))
-        return _constant(x, widths, kwargs.get("constant_values", 0))
+        y = _constant(x, widths, kwargs.get("constant_values", 0))
+        return np.copy(x) if y is x else y
     if not isinstance(mode, str) or mode not in _GATHERED:
         _refuse(f"mode={mode!r}")
     _check_keywords(mode, kwargs, _GATHERED[mode])
     if kwargs.get("reflect_type", "even") != "even":
         _refuse(f"reflect_type={kwargs['reflect_type']!r}")
+    y = x
     for axis, width in enumerate(widths):
         if any(width):
             # Where each element of the margin comes from, NumPy itself tells.
-            origin = np.pad(np.arange(np.shape(x)[axis]), width, mode=mode)
-            x = along(x, axis, origin)
-    return x
+            origin = np.pad(np.arange(np.shape(y)[axis]), width, mode=mode)
+            y = along(y, axis, origin)
+    return np.copy(x) if y is x else y
 
 
 def _refuse(came: str) -> None:
@@ -84,7 +86,10 @@ def _with_margins(x: Array, axis: int, before: int, after: int, values: Array) -
     shape = (*np.shape(x)[:axis], before + n + after, *np.shape(x)[axis + 1 :])
     lead = (slice(None),) * axis
     new = with_put(np.zeros(shape, x.dtype), (*lead, slice(before, before + n)), x)
-    for value, margin in ((values[0], slice(0, before)), (values[1], slice(before + n, None))):
+    for value, margin in (
+        (values[0], slice(0, before)),
+        (values[1], slice(before + n, None)),
+    ):
         if _not_zero(value):
             new = with_put(new, (*lead, margin), value)
     return new
@@ -92,5 +97,3 @@ def _with_margins(x: Array, axis: int, before: int, after: int, values: Array) -
 
 def _not_zero(value: Any) -> bool:
     return not isinstance(value, np.generic) or bool(value != 0)
-
-

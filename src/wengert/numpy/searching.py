@@ -92,8 +92,10 @@ def _edges(x: Array, bins: Any, range: Any) -> Array:
         return np.histogram_bin_edges(np.zeros(0, x.dtype), bins, range)
     low, high = np.min(x), np.max(x)
     spread = concrete(high - low, "histogram") if isinstance(x, Tracer) else high - low
-    return np.linspace(low, high, bins + 1) if spread else np.linspace(
-        low - 0.5, high + 0.5, bins + 1
+    return (
+        np.linspace(low, high, bins + 1)
+        if spread
+        else np.linspace(low - 0.5, high + 0.5, bins + 1)
     )
 
 

@@ -96,7 +96,8 @@ def unique(
 ) -> Any:  # fmt: skip
     x = operand(ar)
     place = None if axis is None else canonical_axis(operator.index(axis), np.ndim(x))
-    found: Any = np.unique(
+    find: Any = np.unique  # its overloads know literal flags only
+    found = find(
         concrete(x, "unique"), True, return_inverse, return_counts, place,
         equal_nan=equal_nan,
     )  # fmt: skip

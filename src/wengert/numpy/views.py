@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind
+from wengert.core.bind import Tracer, bind, known
 from wengert.core.errors import ShapeMismatch, explain
 from wengert.core.op import Linear, Op
 from wengert.core.types import Array
@@ -30,19 +30,24 @@ class View(Tracer):
         self.op = op
         self.params = params
         self.root: Tracer = source.root if isinstance(source, View) else source
-        self.seen = self.root.value
+        self.seen = (self.root.value, self.root.mark)
 
     def refresh(self) -> None:
         """Makes this view again from its base, if the base was written since."""
-        if self.root.value is self.seen:
+        value, mark = self.root.value, self.root.mark
+        # Either may stay the same in a write: a symbol has no value, a constant of
+        # forward mode no tangent, and an array may be written in place.
+        if self.seen[0] is value and self.seen[1] is mark:
             return
         chain: list[View] = []
         link: Tracer = self
-        while isinstance(link, View) and link.seen is not self.root.value:
+        while isinstance(link, View) and not (
+            link.seen[0] is value and link.seen[1] is mark
+        ):
             chain.append(link)
             link = link.source
         for view in reversed(chain):
-            view.seen = self.root.value
+            view.seen = (value, mark)
             _set(view, bind(view.op, view.source, **view.params))
 
     @property
@@ -75,9 +80,20 @@ def _set(x: Tracer, new: Tracer) -> None:
 def bind_view(op: Op, x: Array, **params: Any) -> Array:
     """`bind` for an op whose result shares memory with `x`, as NumPy's does."""
     y = bind(op, x, **params)
-    if isinstance(x, Tracer) and isinstance(y, Tracer):
+    if isinstance(x, Tracer) and isinstance(y, Tracer) and _shares(y, x):
         return View(x, y, op, params)
     return y
+
+
+def _shares(y: Tracer, x: Tracer) -> bool:
+    """Whether the result is a view, by the memory of the values where there are any.
+
+    A reshape copies if strides can't express the shape.
+    """
+    mine, source = known(y), known(x)
+    if not isinstance(mine, np.ndarray) or not isinstance(source, np.ndarray):
+        return True
+    return not mine.size or np.may_share_memory(mine, source)
 
 
 def write(x: Tracer, new: Array) -> Tracer:

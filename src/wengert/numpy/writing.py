@@ -131,8 +131,6 @@ def _add_at(a: Any, indices: Any, b: Any) -> None:
     """a[indices] += b, repeated indices counted each time."""
     y = _target(a, "np.add.at")
     static, arrays = normalized(y.shape, indices)
-    if y.dtype.kind == "b":
-        return _in_rounds(np.add)(y, indices, b)
     write(y, bind(INDEX_ADD, y, cast(operand(b), y), *arrays, key=static))
 
 

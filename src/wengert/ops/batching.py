@@ -19,7 +19,9 @@ Params = dict[str, Any]
 
 def elementwise(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -> Any:
     """Broadcasting does the rest, once all mapped arguments have the same rank."""
-    ndims = [np.ndim(a) if not m else a.ndim - 1 for a, m in zip(args, mapped, strict=True)]
+    ndims = [
+        np.ndim(a) if not m else a.ndim - 1 for a, m in zip(args, mapped, strict=True)
+    ]
     rank = max(ndims)
     aligned = [
         a.reshape(size, *(1,) * (rank - n), *a.shape[1:]) if m and n < rank else a
@@ -41,7 +43,9 @@ def each(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -> Any:
     if size == 0:
         return _no_items(op, args, mapped, params)
     results = [
-        bind(op, *(a[i] if m else a for a, m in zip(args, mapped, strict=True)), **params)
+        bind(
+            op, *(a[i] if m else a for a, m in zip(args, mapped, strict=True)), **params
+        )
         for i in range(size)
     ]
     if op.multiple:

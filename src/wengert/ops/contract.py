@@ -23,7 +23,7 @@ def conj(x: Array) -> Array:
     return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
-# matmul ---------------------------------------------------------------------------
+# matmul ----------------------------------------------------------------------------
 
 
 def _matmul_type(a: Type, b: Type) -> Type:
@@ -40,8 +40,8 @@ def _matmul_type(a: Type, b: Type) -> Type:
         batch = None
     if a.shape[-1] != inner or batch is None:
         raise ShapeMismatch(
-            "`matmul` needs shapes (…, n, k) and (…, k, m), where the axes … broadcast; "
-            "a vector (k,) can stand for either.\n"
+            "`matmul` needs shapes (…, n, k) and (…, k, m), where the axes … broadcast,"
+            " or a vector (k,) for either.\n"
             f"  Came: shapes {a.shape} and {b.shape}\n"
             "  Do:   transpose one with .mT, or reshape so that the two k are equal."
         )
@@ -82,7 +82,7 @@ def matmul_right(ct: Array, a: Array, _b: Array | Type) -> Array:
 def _joined(p: Array, q: Array, shape: Shape) -> Array:
     """p @ q summed over the batch axes that `shape` lacks, as one product.
 
-    Those axes are put beside the contracted one: Σ_s p_s q_s = [p_1 p_2 …] [q_1; q_2; …].
+    Those axes are put beside the contracted one: Σ p_s q_s = [p_1 p_2 …] [q_1; q_2; …].
     """
     rank = max(p.ndim, q.ndim)
     p, q = _aligned(p, rank), _aligned(q, rank)
@@ -154,7 +154,7 @@ MATMUL = register(
 )
 
 
-# einsum ---------------------------------------------------------------------------
+# einsum ----------------------------------------------------------------------------
 #
 # `subscripts` is canonical: one letter per axis, named in the order of appearance, no
 # letter twice in one operand, no ellipsis, and the output written out.
@@ -252,12 +252,10 @@ def _einsum_batch(
     if new is None:
         raise ShapeMismatch(
             "`einsum` has 52 letters, and the mapped axis needs one.\n"
-            f"  Came: subscripts that use all of them\n"
+            "  Came: subscripts that use all of them\n"
             "  Do:   contract in several steps."
         )
-    marked = ",".join(
-        new + s if m else s for s, m in zip(inputs, mapped, strict=True)
-    )
+    marked = ",".join(new + s if m else s for s, m in zip(inputs, mapped, strict=True))
     return bind(op, *args, **{**params, "subscripts": f"{marked}->{new}{out}"})
 
 
@@ -274,7 +272,7 @@ EINSUM = register(
 )
 
 
-# convolve -------------------------------------------------------------------------
+# convolve --------------------------------------------------------------------------
 #
 # Along the last axes, batched. "full" has length n+m−1; "valid" (n ≥ m) length n−m+1.
 # Each is the other's transpose, with the other argument reversed.
@@ -287,7 +285,7 @@ def _convolve_type(a: Type, v: Type, *, mode: str) -> Type:
     return Type((*batch, length), promoted((a, v)))
 
 
-def _convolve(a: Array, v: Array, *, mode: str) -> Array:
+def _convolve(a: Array, v: Array, *, mode: Any) -> Array:
     if a.ndim == 1 and v.ndim == 1:
         return np.convolve(a, v, mode)
     n, m = a.shape[-1], v.shape[-1]

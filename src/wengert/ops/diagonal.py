@@ -17,7 +17,9 @@ Axes = tuple[int, int]
 
 def _length(shape: Shape, offset: int, axes: Axes) -> int:
     rows, columns = shape[axes[0]], shape[axes[1]]
-    return max(0, min(rows, columns - offset) if offset > 0 else min(rows + offset, columns))
+    return max(
+        0, min(rows, columns - offset) if offset > 0 else min(rows + offset, columns)
+    )
 
 
 def _diagonal_shape(shape: Shape, offset: int, axes: Axes) -> Shape:
@@ -52,8 +54,9 @@ def _embed_type(d: Type, *, shape: Shape, offset: int, axes: Axes) -> Type:
     wanted = _diagonal_shape(shape, offset, axes)
     if d.shape != wanted:
         raise ShapeMismatch(
-            f"The diagonal {offset} of axes {axes} of shape {shape} has shape {wanted}.\n"
-            f"  Came: shape {d.shape}\n  Do:   pass one value per element of it."
+            f"The diagonal {offset} of axes {axes} of shape {shape} has shape "
+            f"{wanted}.\n  Came: shape {d.shape}\n"
+            "  Do:   pass one value per element of it."
         )
     return Type(shape, d.dtype)
 

@@ -55,7 +55,9 @@ def result_shape(shape: Shape, key: Key, arrays: Sequence[Shape]) -> Shape:
         if isinstance(e, slice):
             dims.append(len(range(*e.indices(n))))
         elif isinstance(e, int) and not -n <= e < n:
-            raise IndexError(f"index {e} is out of bounds for axis {axis} with size {n}")
+            raise IndexError(
+                f"index {e} is out of bounds for axis {axis} with size {n}"
+            )
         axis += 1
     if not has_arrays(key):
         return tuple(dims)
@@ -92,7 +94,9 @@ def _index_into(buffer: Array, ct: Array, _x: Type, *arrays: Array, key: Key) ->
         buffer[key] += ct
 
 
-def _index_batch(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -> Array:
+def _index_batch(
+    op: Op, size: int, args: Args, mapped: Mapped, params: Params
+) -> Array:
     x, *arrays = args
     key = params["key"]
     if not arrays:
@@ -204,7 +208,9 @@ def _add_value(ct: Array, _x: Type, _v: Type, *arrays: Array, key: Key) -> Array
     return bind(INDEX, ct, *arrays, key=key)
 
 
-def _write_batch(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -> Array:
+def _write_batch(
+    op: Op, size: int, args: Args, mapped: Mapped, params: Params
+) -> Array:
     x, v, *arrays = args
     key = params["key"]
     if not mapped[0]:

@@ -14,7 +14,9 @@ def _concatenate_type(*types: Type, axis: int) -> Type:
     first = types[0].shape
     for t in types:
         if t.ndim != len(first) or any(
-            a != b for i, (a, b) in enumerate(zip(first, t.shape, strict=False)) if i != axis
+            a != b
+            for i, (a, b) in enumerate(zip(first, t.shape, strict=False))
+            if i != axis
         ):
             raise ShapeMismatch(
                 f"`concatenate` needs equal shapes except along axis {axis}.\n"

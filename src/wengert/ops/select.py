@@ -3,7 +3,7 @@
 import numpy as np
 
 from wengert.core.op import Linear, Op, register
-from wengert.core.types import Type, promoted
+from wengert.core.types import Array, Type, promoted
 from wengert.ops import batching, inference
 
 
@@ -12,11 +12,16 @@ def _type(condition: Type, a: Type, b: Type) -> Type:
     return Type(shape, promoted((a, b)))
 
 
+def _evaluate(condition: Array, a: Array, b: Array) -> Array:
+    chosen: Array = np.where(condition, a, b)
+    return chosen[()]
+
+
 # The zeros are literal: a cotangent that isn't chosen never meets a product.
 WHERE = register(
     Op(
         name="where",
-        evaluate=lambda condition, a, b: np.where(condition, a, b)[()],
+        evaluate=_evaluate,
         type_of=_type,
         derivative=Linear(
             None,
@@ -27,4 +32,3 @@ WHERE = register(
         batch=batching.elementwise,
     )
 )
-

@@ -102,11 +102,10 @@ def backward(
         elif (
             op.consume is not None
             and type(ct) is ndarray
-            and (
-                getrefcount(ct) == ONE_VARIABLE
-                and ct.base is None
-                and ct.flags.writeable
-            )
+            and getrefcount(ct) == ONE_VARIABLE
+            and ct.base is None
+            and ct.flags.writeable
+            and _all_plain(ct, args)
         ):
             for parent, c in zip(parents, op.consume(ct, *args, **params), strict=True):
                 if parent is not None:
@@ -117,7 +116,7 @@ def backward(
             for i, parent in enumerate(parents):
                 if parent is None:
                     continue
-                if op.into is not None and type(ct) in _PLAIN:
+                if op.into is not None and _all_plain(ct, args):
                     _add_into(op, parent, ct, args, params, adjoint, nodes, fresh, heap)
                 elif rule.many:
                     t = transposes[min(i, last)]
@@ -135,6 +134,10 @@ def backward(
                 if parent is not None and c is not None:
                     arrive(parent, c)
     return [adjoint.get(node[0]) for node in wanted]
+
+
+def _all_plain(ct: Any, args: list[Any]) -> bool:
+    return type(ct) in _PLAIN and not any(isinstance(a, Tracer) for a in args)
 
 
 _PLAIN = frozenset({np.ndarray, np.float64, np.float32, np.complex128, np.complex64})

@@ -17,7 +17,7 @@ from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.types import Array, type_of, zeros
 from wengert.ops.strong import strong_product
 from wengert.transforms.backward import all_zero, finite
-from wengert.transforms.leaves import check_leaf, check_tangent
+from wengert.transforms.leaves import check_leaf, check_tangent, split_aux
 
 
 class Forward(Interpreter):
@@ -31,9 +31,9 @@ class Forward(Interpreter):
         self.strong = strong
         self.unbounded = False  # has an operation with a possibly infinite slope run?
 
-    def lift(self, x: Array) -> Tracer:
+    def lift(self, x: Array) -> Array:
         """A constant: its tangent is zero."""
-        return Tracer(self, x, None)
+        return Tracer(self, x, None) if x.dtype.kind in "fc" else x
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
         """Evaluates `op` one level down, and its derivative along the tangents."""
@@ -51,7 +51,7 @@ class Forward(Interpreter):
         if isinstance(rule, Zero):
             return y
         if all(t is None for t in tangents):
-            return tuple(map(self.lift, y)) if op.multiple else self._constant(y)
+            return tuple(map(self.lift, y)) if op.multiple else self.lift(y)
         if isinstance(rule, Missing):
             raise DerivativeError(
                 explain(f"`{op.name}` has no derivative.", "a traced value", rule.why)
@@ -66,9 +66,6 @@ class Forward(Interpreter):
         if y.dtype.kind not in "fc":
             return y
         return Tracer(self, y, _like(dy, y))
-
-    def _constant(self, y: Array) -> Array:
-        return self.lift(y) if y.dtype.kind in "fc" else y
 
     def _push(
         self,
@@ -135,11 +132,16 @@ def _like(dy: Array | None, y: Array) -> Array | None:
 
 
 def push(
-    f: Callable[..., Any], leaves: list[Array], tangents: list[Array], rebuild: Any
+    f: Callable[..., Any],
+    leaves: list[Array],
+    tangents: list[Array],
+    rebuild: Any,
+    aux: list[Any] | None = None,
 ) -> tuple[Any, list[Array], list[Array]]:
     """(structure, result leaves, tangent leaves) of one forward sweep through `f`.
 
-    Runs again with strong products where the plain sweep gives inf or nan.
+    Runs again with strong products where the plain sweep gives inf or nan. If `aux` is
+    a list, `f` returns a pair, whose second part goes there.
     """
     for strong in (False, True):
         interp = Forward(strong)
@@ -147,7 +149,10 @@ def push(
             duals = [
                 Tracer(interp, x, t) for x, t in zip(leaves, tangents, strict=True)
             ]
-            results, spec = tree.flatten(f(*rebuild(duals)))
+            result = f(*rebuild(duals))
+            if aux is not None:
+                result, aux[:] = split_aux(f, result, interp)
+            results, spec = tree.flatten(result)
             ys, dys = [], []
             for r in results:
                 ours = isinstance(r, Tracer) and r.interp is interp
@@ -211,19 +216,8 @@ def jvp(
             )
         ]
         aux: list[Any] = []
-
-        def run(*args: Any) -> Any:
-            y = f(*args)
-            if has_aux:
-                y, extra = y
-                aux[:] = [extra]
-            return y
-
         out, ys, dys = push(
-            run, values, directions, lambda ts: tree.unflatten(spec, ts)
-        )
-        return (
-            tree.unflatten(out, owned(ys)),
-            tree.unflatten(out, owned(dys)),
-            *aux,
-        )
+            f, values, directions, lambda ts: tree.unflatten(spec, ts),
+            aux if has_aux else None,
+        )  # fmt: skip
+        return (tree.unflatten(out, owned(ys)), tree.unflatten(out, owned(dys)), *aux)

@@ -63,17 +63,13 @@ def value_and_grad(
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         with at_the_edge():
             chosen = _choose(f, args, argnums)
-            aux: list[Any] = []
             numbers = (argnums,) if isinstance(argnums, int) else argnums
 
             def run(*traced: Any) -> Any:
                 full = list(args)
                 for n, t in zip(numbers, traced, strict=True):
                     full[n] = t
-                y = f(*full, **kwargs)
-                if has_aux:
-                    y = _split_aux(f, y, aux)
-                return y
+                return f(*full, **kwargs)
 
             single = type(chosen[0]) if len(chosen) == 1 else None
             if single is float or single is np.ndarray or single is np.float64:
@@ -94,16 +90,12 @@ def value_and_grad(
             _check_holomorphic(f, inexact, holomorphic)
 
             def rebuild(tracers: list[Tracer]) -> Any:
-                if spec is None:
-                    return tracers
                 rest = iter(tracers)
-                return tree.unflatten(
-                    spec, [next(rest) if x.dtype.kind in "fc" else x for x in values]
-                )
+                full = [next(rest) if x.dtype.kind in "fc" else x for x in values]
+                return full if spec is None else tree.unflatten(spec, full)
 
-            record = Record(run, inexact, rebuild)
+            record = Record(run, inexact, rebuild, has_aux)
             y = _scalar(f, record, holomorphic)
-            aux = tree.map(_untraced, aux)
             pulled = record.pull([y.dtype.type(1)])
             record.nodes = []  # lets go of the tape, so that gradients aren't shared
             grads = _gradients(pulled, values)
@@ -111,7 +103,7 @@ def value_and_grad(
                 grads = [np.conjugate(g) for g in grads]
             grads = like_leaves(owned(grads), leaves)
             gradient = (grads[0],) if spec is None else tree.unflatten(spec, grads)
-            value = (y, aux[0]) if has_aux else y
+            value = (y, *record.aux) if has_aux else y
             return value, gradient[0] if isinstance(argnums, int) else gradient
 
     return wrapped
@@ -186,26 +178,6 @@ def _choose(
             )
         )
     return tuple(args[n] for n in numbers)
-
-
-def _split_aux(f: Any, y: Any, aux: list[Any]) -> Any:
-    if not isinstance(y, tuple) or len(y) != 2:
-        raise ShapeMismatch(
-            explain(
-                f"With has_aux=True {name_of(f)} returns a pair (result, aux).",
-                f"{type(y).__name__}",
-                "return result, aux; or drop has_aux.",
-            )
-        )
-    aux.append(y[1])
-    return y[0]
-
-
-def _untraced(x: Any) -> Any:
-    """A value that leaves with `aux`: one level down, and nobody else's memory."""
-    while isinstance(x, Tracer) and "ended" in type(x.interp).__dict__:
-        x = x.value
-    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _check_holomorphic(f: Any, values: list[Array], holomorphic: bool) -> None:

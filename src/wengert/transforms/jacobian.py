@@ -1,5 +1,6 @@
 """jacobian, jacfwd, jacrev: all partial derivatives, by mapping over a basis."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -16,16 +17,14 @@ from wengert.core.errors import (
 )
 from wengert.core.memory import owned
 from wengert.core.types import Array, Type, type_of
-from wengert.transforms.batch import fixed, map_flat
+from wengert.transforms.batch import map_flat
 from wengert.transforms.forward import push
 from wengert.transforms.grad import (
     Argnums,
     _check_holomorphic,
     _choose,
-    _split_aux,
-    _untraced,
 )
-from wengert.transforms.leaves import check_leaf
+from wengert.transforms.leaves import check_leaf, check_pair
 from wengert.transforms.linearize import tangent_graph
 from wengert.transforms.naming import named_after
 from wengert.transforms.reverse import Record
@@ -96,28 +95,27 @@ def jacobian(
                 for x, name in zip(leaves, _names(numbers, chosen), strict=True)
             ]
             _check_holomorphic(f, values, holomorphic)
-            aux: list[Any] = []
+            aux: list[Any] | None = [] if has_aux else None
 
+            @functools.wraps(f, updated=())
             def run(*traced: Any) -> Any:
                 full = list(args)
                 for n, t in zip(numbers, traced, strict=True):
                     full[n] = t
-                y = f(*full, **kwargs)
-                if has_aux:
-                    aux.clear()
-                    y = _split_aux(f, y, aux)
-                    aux[0] = tree.map(fixed, aux[0])  # while views can be read
-                return y
+                result = f(*full, **kwargs)
+                y = check_pair(f, result)[0] if has_aux else result
+                _check_results(f, y, holomorphic)
+                return result
 
             def rebuild(tracers: list[Any]) -> Any:
                 return tree.unflatten(spec, tracers)
 
-            out, blocks = _blocks(f, run, values, rebuild, mode, chunk, holomorphic)
+            out, blocks = _blocks(run, values, rebuild, mode, chunk, holomorphic, aux)
             rows = [tree.unflatten(spec, owned(row)) for row in blocks]
             if isinstance(argnums, int):
                 rows = [row[0] for row in rows]
             result = rows[0] if out is None else tree.unflatten(out, rows)
-            return (result, tree.map(_untraced, aux[0])) if has_aux else result
+            return result if aux is None else (result, *aux)
 
     return wrapped
 
@@ -210,16 +208,18 @@ class _Basis:
 
 
 def _blocks(
-    f: Any, run: Run, values: list[Array], rebuild: Run, mode: str,
-    chunk: int | None, holomorphic: bool,
+    run: Run, values: list[Array], rebuild: Run, mode: str,
+    chunk: int | None, holomorphic: bool, aux: list[Any] | None,
 ) -> tuple[Any, list[list[Array]]]:  # fmt: skip
     """The result's structure, and for each result the block of each argument."""
     ins = _Basis([type_of(x) for x in values], holomorphic)
     if mode == "reverse" or (mode == "auto" and ins.count > 1):
-        record = Record(run, values, rebuild)
-        types = _result_types(f, record.values, ins, holomorphic)
+        record = Record(run, values, rebuild, aux is not None)
+        types = _result_types(run, record.values, ins, holomorphic)
         outs = _Basis(types, holomorphic)
         if mode == "reverse" or ins.count > outs.count:
+            if aux is not None:
+                aux[:] = record.aux
             columns = _pull_basis(record, ins, outs, chunk)
             if holomorphic:  # a pullback multiplies by the conjugate
                 columns = [np.conjugate(c) for c in columns]
@@ -231,8 +231,8 @@ def _blocks(
                 for i, t in enumerate(types)
             ]
         del record
-    out, ys, rows = _push_basis(run, values, rebuild, ins, chunk)
-    types = _result_types(f, ys, ins, holomorphic)
+    out, ys, rows = _push_basis(run, values, rebuild, ins, chunk, aux)
+    types = _result_types(run, ys, ins, holomorphic)
     return out, [
         [
             _block(ins.part(r, j), t_in, t, at_end=True)
@@ -243,7 +243,12 @@ def _blocks(
 
 
 def _push_basis(
-    run: Run, values: list[Array], rebuild: Run, ins: _Basis, chunk: int | None
+    run: Run,
+    values: list[Array],
+    rebuild: Run,
+    ins: _Basis,
+    chunk: int | None,
+    aux: list[Any] | None,
 ) -> tuple[Any, list[Array], list[Array]]:
     """(structure, results, for each result its tangents along all directions)."""
     mapped = [True] * len(values)
@@ -251,12 +256,12 @@ def _push_basis(
         found: list[Any] = []
 
         def pushed(tangents: list[Array]) -> list[Array | None]:
-            found[:] = push(run, values, tangents, rebuild)
+            found[:] = push(run, values, tangents, rebuild, aux)
             return list(found[2])
 
         rows: Any = map_flat(pushed, ins.count, ins.rows(0, ins.count), mapped)
         return found[0], found[1], rows
-    out, ys, graph = tangent_graph(run, values, rebuild)
+    out, ys, graph = tangent_graph(run, values, rebuild, aux)
     evaluate: Any = graph.evaluate
     pieces = []
     for start, stop in ins.chunks(chunk):
@@ -301,21 +306,29 @@ def _block(rows: Array, argument: Type, result: Type, *, at_end: bool) -> Array:
     return block[()] if isinstance(block, np.ndarray) and not block.shape else block
 
 
-def _result_types(f: Any, ys: list[Any], ins: _Basis, holomorphic: bool) -> list[Type]:
-    """The types of the results, which must have derivatives."""
-    types = []
-    for y in ys:
-        kind = y.dtype.kind if isinstance(y, Tracer) else np.asarray(y).dtype.kind
+def _check_results(f: Any, y: Any, holomorphic: bool) -> None:
+    """Raises for a result that has no derivative."""
+    for x in tree.flatten(y)[0]:
+        kind = x.dtype.kind if isinstance(x, Tracer) else np.asarray(x).dtype.kind
         if kind not in ("c" if holomorphic else "fc"):
             wanted = "complex" if holomorphic else "float or complex"
             raise DerivativeError(
                 explain(
                     f"The Jacobian is of {wanted} results.",
-                    f"{name_of(f)} returns {_shown(y)}",
+                    f"{name_of(f)} returns {_shown(x)}",
                     "return such values, and others with has_aux=True.",
                 )
             )
-        types.append(type_of(y if isinstance(y, Tracer) else np.asarray(y)))
+
+
+def _shown(y: Any) -> str:
+    if isinstance(y, np.ndarray | np.generic | Tracer):
+        return f"an array of dtype {y.dtype}"
+    return f"{type(y).__name__} {y!r:.40}"
+
+
+def _result_types(f: Any, ys: list[Any], ins: _Basis, holomorphic: bool) -> list[Type]:
+    types = [type_of(y if isinstance(y, Tracer) else np.asarray(y)) for y in ys]
     complex_ins = any(t.dtype.kind == "c" for t in ins.types)
     if complex_ins and not holomorphic and any(t.dtype.kind == "c" for t in types):
         raise DerivativeError(
@@ -328,9 +341,3 @@ def _result_types(f: Any, ys: list[Any], ins: _Basis, holomorphic: bool) -> list
             )
         )
     return types
-
-
-def _shown(y: Any) -> str:
-    if isinstance(y, np.ndarray | np.generic | Tracer):
-        return f"an array of dtype {y.dtype}"
-    return f"{type(y).__name__} {y!r:.40}"

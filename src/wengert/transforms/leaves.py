@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Tracer
-from wengert.core.errors import ShapeMismatch, TypeMismatch, explain
+from wengert.core.bind import Interpreter, Tracer
+from wengert.core.errors import ShapeMismatch, TypeMismatch, explain, name_of
 from wengert.core.types import Array, Type, type_of
 
 
@@ -27,7 +27,7 @@ def check_leaf(x: Any, where: str, name: str, allow_int: bool = False) -> Array:
             if kind is not np.ndarray:
                 return x
             # The tape works on values as they were when the function ran.
-            return x.copy() if x.ndim else x[()]
+            return x.copy(order="K") if x.ndim else x[()]
         return _refuse(x, f"dtype {x.dtype}", where, name)
     if kind is complex:
         return np.complex128(x)
@@ -60,6 +60,38 @@ def _refuse(x: Any, came: str, where: str, name: str) -> Any:
     )
 
 
+def check_pair(f: Any, result: Any) -> tuple[Any, Any]:
+    """`(result, aux)`, which a function with has_aux must return."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ShapeMismatch(
+            explain(
+                f"With has_aux=True {name_of(f)} returns a pair (result, aux).",
+                f"{type(result).__name__}",
+                "return result, aux; or drop has_aux.",
+            )
+        )
+    return result
+
+
+def split_aux(f: Any, result: Any, interp: Interpreter) -> tuple[Any, list[Any]]:
+    """`(result, [aux])` of a function with has_aux; `aux` without traces of `interp`."""
+    y, aux = check_pair(f, result)
+
+    def plain(x: Any) -> Any:
+        if isinstance(x, Tracer) and x.interp is interp:
+            x = x.value
+        return x.copy() if isinstance(x, np.ndarray) else x
+
+    return y, [tree.map(plain, aux)]
+
+
+def untraced(x: Any) -> Any:
+    """A value from a function that has ended: down to the levels that haven't."""
+    while isinstance(x, Tracer) and "ended" in type(x.interp).__dict__:
+        x = x.value
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
 def like_leaves(values: list[Array], leaves: Sequence[Any]) -> list[Any]:
     """Gradients in their arguments' types: float for float, 0-d array for 0-d array."""
     return [_like(g, x) for g, x in zip(values, leaves, strict=True)]
@@ -71,8 +103,11 @@ def _like(g: Array, x: Any) -> Any:
     kind = type(x)
     if kind is float or kind is complex:
         return kind(g)
-    if kind is np.ndarray and not isinstance(g, np.ndarray):
-        return np.asarray(g)
+    if kind is int or kind is bool:
+        return kind(g)
+    if kind is np.ndarray:
+        # Sums of byte-swapped arrays come in native order.
+        return np.asarray(g) if g.dtype == x.dtype else np.asarray(g).astype(x.dtype)
     return g
 
 

@@ -65,7 +65,10 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
 
 
 def tangent_graph(
-    f: Callable[..., Any], values: list[Array], rebuild: Callable[[list[Any]], Any]
+    f: Callable[..., Any],
+    values: list[Array],
+    rebuild: Callable[[list[Any]], Any],
+    aux: list[Any] | None = None,
 ) -> tuple[Any, list[Array], Graph]:
     """(structure, result leaves, tangents ↦ result tangents) of `f` at `values`.
 
@@ -75,7 +78,7 @@ def tangent_graph(
     found: dict[str, Any] = {}
 
     def pushed(*tangents: Array) -> list[Array]:
-        found["out"], found["ys"], dys = push(f, values, list(tangents), rebuild)
+        found["out"], found["ys"], dys = push(f, values, list(tangents), rebuild, aux)
         return dys
 
     ones: list[Any] = [(type_of(x), np.ones(x.shape, x.dtype)[()]) for x in values]

@@ -11,23 +11,35 @@ from wengert.core.errors import at_the_edge
 from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
 from wengert.transforms.backward import backward, finite, unbounded, zeros_ct
-from wengert.transforms.leaves import check_cotangent, check_leaf, like_leaves
+from wengert.transforms.leaves import (
+    check_cotangent,
+    check_leaf,
+    like_leaves,
+    split_aux,
+)
 from wengert.transforms.tape import Node, Reverse
 
 
 class Record:
     """One run of a function: its result, and the nodes to differentiate it from."""
 
-    __slots__ = ("inputs", "nodes", "spec", "values")
+    __slots__ = ("aux", "inputs", "nodes", "spec", "values")
 
     def __init__(
-        self, f: Callable[..., Any], leaves: list[Array], rebuild: Any
+        self,
+        f: Callable[..., Any],
+        leaves: list[Array],
+        rebuild: Any,
+        has_aux: bool = False,
     ) -> None:
         interp = Reverse()
         tracers = [interp.input(x) for x in leaves]
         self.inputs: list[Node] = [t.mark for t in tracers]
         try:
             result = f(*rebuild(tracers))
+            self.aux: list[Any] = []
+            if has_aux:
+                result, self.aux = split_aux(f, result, interp)
             del tracers
             if isinstance(result, Tracer):
                 results, self.spec = [result], None
@@ -92,16 +104,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         values = [
             check_leaf(x, "vjp", name) for x, name in zip(leaves, names, strict=True)
         ]
-        aux: list[Any] = []
-
-        def run(*args: Any) -> Any:
-            y = f(*args)
-            if has_aux:
-                y, extra = y
-                aux.append(extra)
-            return y
-
-        record = Record(run, values, lambda ts: tree.unflatten(spec, ts))
+        record = Record(f, values, lambda ts: tree.unflatten(spec, ts), has_aux)
         y = record.result(owned(list(record.values)))
 
     def pullback(ct: Any) -> Any:
@@ -115,4 +118,4 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
             del pulled
             return tree.unflatten(spec, like_leaves(owned(grads), leaves))
 
-    return (y, pullback, *aux)
+    return (y, pullback, *record.aux)

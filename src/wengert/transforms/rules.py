@@ -51,7 +51,7 @@ def _evaluate_vjp(*arrays: Array, call: Call) -> tuple[Array, ...]:
 
     follow = [*range(len(arrays))]
     flat = call.through_layers(run, [fixed(x) for x in arrays], [*follow])
-    refuse_traced(call.rule.fwd, flat)
+    refuse_traced(call.f, flat)
     flat = owned(flat)
     count, spec, others = runs[-1]
     if len(runs) == 1:  # else item by item, where what isn't an array may differ

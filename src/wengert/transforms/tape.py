@@ -51,9 +51,9 @@ class Reverse(Interpreter):
         leaf = (next(_numbers), x.shape, x.dtype, None, (), None, None, None)
         return Tracer(self, x, leaf)
 
-    def lift(self, x: Array) -> Tracer:
+    def lift(self, x: Array) -> Array:
         """A constant: a node that no argument leads to."""
-        return self.input(x)
+        return self.input(x) if x.dtype.kind in "fc" else x
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
         """Evaluates `op` one level down and records what its derivative needs."""

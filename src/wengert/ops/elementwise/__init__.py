@@ -1,4 +1,4 @@
-"""NumPy's ufuncs: derivatives in tables, a row each, so that a wrong one looks wrong."""
+"""NumPy's ufuncs: derivatives in tables, a row each: a wrong one looks wrong."""
 
 from wengert.ops.elementwise import (
     arithmetic,

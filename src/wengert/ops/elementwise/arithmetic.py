@@ -1,6 +1,7 @@
 """+ − × ÷, powers, roots, remainders, and the larger or smaller of two."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def power(a: Array, b: Array) -> Array:
 
 def power_base(_y: Array, a: Array, b: Array) -> Array:
     """b·a^(b−1), and 0 for b = 0 also where a = 0."""
-    if isinstance(b, int | float | complex | np.generic):
+    if type(b) in _PYTHON or isinstance(b, np.number):
         return b * a ** (b - 1) if b != 0 else 0.0
     return strong_product(b, np.power(a, b - 1))
 
@@ -74,8 +75,8 @@ def fmin_part(_y: Array, a: Array, b: Array) -> Array:
 
 
 # The partials ∂y/∂a, ∂y/∂b. Operators are evaluated by Python's own, which on NumPy
-# scalars are ten times faster than the ufuncs and on arrays are the ufuncs; but a Python
-# complex number takes a float64 for a Python float, and gives a Python complex number.
+# scalars are ten times faster than the ufuncs, and on arrays are the ufuncs; but a
+# Python complex takes a float64 for a Python float, and gives a Python complex.
 # fmt: off
 ADD       = ufunc(np.add, 1, 1, bounded=True, evaluate=lambda a, b:
                   a + b if type(a) is not complex else np.add(a, b))
@@ -90,9 +91,10 @@ DIVIDE    = ufunc(np.divide, lambda _y, _a, b: inverse(b), lambda y, _a, b: -y /
 POWER     = ufunc(np.power, power_base, power_exponent, evaluate=power)
 # `float_power` differs from power in its dtype only.
 FLOAT_POWER = ufunc(np.float_power, power_base, power_exponent)
-NEGATIVE  = ufunc(np.negative, -1, bounded=True, evaluate=lambda x: -x)
+NEGATIVE  = ufunc(np.negative, -1, bounded=True, evaluate=operator.neg)
 POSITIVE  = ufunc(np.positive, 1, bounded=True)
-SQUARE    = ufunc(np.square, lambda _y, x: 2.0 * x, bounded=True, evaluate=lambda x: x * x)
+SQUARE    = ufunc(np.square, lambda _y, x: 2.0 * x, bounded=True,
+                  evaluate=lambda x: x * x)
 # `+ 0.0` because the root of −0 is −0, from which the slope would be −inf.
 SQRT      = ufunc(np.sqrt, lambda y, _x: 0.5 / (y + 0.0))
 CBRT      = ufunc(np.cbrt, lambda y, _x: 1.0 / (3.0 * y * y))
@@ -105,8 +107,10 @@ MAXIMUM   = ufunc(np.maximum, maximum_part, lambda _y, a, b: maximum_part(_y, b,
                   bounded=True)
 MINIMUM   = ufunc(np.minimum, minimum_part, lambda _y, a, b: minimum_part(_y, b, a),
                   bounded=True)
-FMAX      = ufunc(np.fmax, fmax_part, lambda _y, a, b: fmax_part(_y, b, a), bounded=True)
-FMIN      = ufunc(np.fmin, fmin_part, lambda _y, a, b: fmin_part(_y, b, a), bounded=True)
+FMAX      = ufunc(np.fmax, fmax_part, lambda _y, a, b: fmax_part(_y, b, a),
+                  bounded=True)
+FMIN      = ufunc(np.fmin, fmin_part, lambda _y, a, b: fmin_part(_y, b, a),
+                  bounded=True)
 REMAINDER = ufunc(np.remainder, 1, lambda _y, a, b: -np.floor_divide(a, b))
 # The quotient from the exact remainder: a/b may be rounded up to a whole number.
 FMOD      = ufunc(np.fmod, 1, lambda y, a, b: -np.rint((a - y) / b))

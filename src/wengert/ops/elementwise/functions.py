@@ -60,7 +60,9 @@ def _unwrap_type(x: Type, *, discont: Any, axis: int, period: Any) -> Type:
     return Type(x.shape, np.result_type(x.dtype, period))
 
 
-def _unwrap_batch(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -> Array:
+def _unwrap_batch(
+    op: Op, size: int, args: Args, mapped: Mapped, params: Params
+) -> Array:
     return bind(op, args[0], **{**params, "axis": params["axis"] + 1})
 
 
@@ -88,10 +90,11 @@ def _sinc(x: Array, *, order: int) -> Array:
     """The derivative of sin(πx)/(πx) of this order."""
     if order == 0:
         return np.sinc(x)
-    t = np.asarray(x) * math.pi
+    t: Array = np.multiply(x, math.pi)
     near = np.abs(t) < 1 + order
-    far = np.where(near, 2.0 + order, t)
-    found = np.where(near, _sinc_series(np.where(near, t, 0.0), order), _sinc_up(far, order))
+    inside = _sinc_series(np.where(near, t, 0.0), order)
+    outside = _sinc_up(np.where(near, 2.0 + order, t), order)
+    found: Array = np.where(near, inside, outside)
     return (found * math.pi**order).astype(t.dtype)[()]
 
 

@@ -17,7 +17,6 @@ from wengert.ops.linalg.svd import SVD
 from wengert.ops.linalg.triangular import SOLVE_TRIANGULAR, solve_triangular
 
 __all__ = [
-    "ADJUGATE", "CHOLESKY", "DET", "EIG", "EIGH", "INV", "LSTSQ", "PINV", "QR", "SLOGDET",
-    "SOLVE", "SOLVE_TRIANGULAR", "SVD", "VECTOR_NORM",
-    "solve_triangular",
+    "ADJUGATE", "CHOLESKY", "DET", "EIG", "EIGH", "INV", "LSTSQ", "PINV", "QR",
+    "SLOGDET", "SOLVE", "SOLVE_TRIANGULAR", "SVD", "VECTOR_NORM", "solve_triangular",
 ]  # fmt: skip

@@ -81,7 +81,9 @@ def _jvp(
     k = np.where(defective, k.dtype.type(np.nan), k)
     gap, equal = _gaps(w)
     turn = np.where(equal | np.eye(n, dtype=bool), k.dtype.type(0), k / gap)
-    turn = np.where(equal & (np.abs(k) > noise(total(k), n)), k.dtype.type(np.nan), turn)
+    turn = np.where(
+        equal & (np.abs(k) > noise(total(k), n)), k.dtype.type(np.nan), turn
+    )
     u = v @ turn
     length = np.real(_columns(conj(v) * u))
     top = _largest(v)
@@ -97,9 +99,7 @@ def _before_scaling(ct_v: Array, v: Array) -> Array:
     return ct_v - v * np.real(z) + 1j * phase
 
 
-def _vjp(
-    ct: tuple[Array, Array], y: tuple[Array, Array], _a: Type
-) -> tuple[Array]:
+def _vjp(ct: tuple[Array, Array], y: tuple[Array, Array], _a: Type) -> tuple[Array]:
     w, v = y
     n = w.shape[-1]
     gap, equal = _gaps(w)
@@ -119,7 +119,7 @@ def _vjp(
     pulled = unless(
         refused,
         np.where(defective, pulled.dtype.type(0), pulled),
-        "Eigenvalues have a derivative where the matrix has a full set of eigenvectors.",
+        "Eigenvalues have derivatives where the matrix has a full set of eigenvectors.",
         "a defective matrix: eigenvectors that are linearly dependent",
         "use a function of the matrix without eig (a power, a trace, a determinant).",
     )
@@ -131,9 +131,7 @@ def _refused(m: Array, ct: tuple[Array, Array], equal: Array) -> Array:
     n = m.shape[-1]
     values = np.abs(ct[0])
     vectors = np.sum(np.abs(ct[1]), axis=-2)
-    used = [
-        x > noise(np.sum(x, axis=-1)[..., None], n) for x in (values, vectors)
-    ]
+    used = [x > noise(np.sum(x, axis=-1)[..., None], n) for x in (values, vectors)]
     pairs = [x[..., None, :] | x[..., :, None] for x in used]
     return equal & ((np.abs(m) > noise(total(m), n)) | (pairs[0] & pairs[1]))
 

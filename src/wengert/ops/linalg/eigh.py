@@ -14,6 +14,8 @@ Source: Giles, Collected matrix derivative results (2008), 3.1; Magnus, On
 differentiating eigenvalues and eigenvectors (1985).
 """
 
+from typing import Any
+
 import numpy as np
 
 from wengert.core.op import Op, Rules, register
@@ -29,9 +31,12 @@ from wengert.ops.linalg.shared import (
     noise,
     real_type,
     unless,
+    unused,
 )
 
-EXPECTED = "The derivative of an eigenvector exists where its eigenvalue is a single one."
+EXPECTED = (
+    "The derivative of an eigenvector exists where its eigenvalue is a single one."
+)
 
 
 def _type(a: Type, *, uplo: str) -> tuple[Type, Type]:
@@ -82,6 +87,8 @@ def _vjp(
 ) -> tuple[Array]:
     w, v = y
     n = w.shape[-1]
+    if unused(ct[1]):
+        return (hermitian_spread(v * ct[0][..., None, :] @ adjoint(v), uplo),)
     gap, equal = gaps(w)
     m = adjoint(v) @ ct[1]
     c, small = m - adjoint(m), noise(total(m), n)
@@ -111,7 +118,7 @@ PHASE = (
 )
 
 
-def _evaluate(a: Array, *, uplo: str) -> tuple[Array, Array]:
+def _evaluate(a: Array, *, uplo: Any) -> tuple[Array, Array]:
     w, v = np.linalg.eigh(a, UPLO=uplo)
     return w, v
 

@@ -15,7 +15,7 @@ from wengert.ops.contract import matmul_left
 from wengert.ops.linalg.shared import adjoint, batch_first, float_type, need_matrix
 from wengert.ops.linalg.triangular import matrix_batch
 
-# pinv -------------------------------------------------------------------------------
+# pinv ------------------------------------------------------------------------------
 
 
 def _pinv_type(a: Type, *, rcond: float) -> Type:
@@ -50,7 +50,7 @@ PINV = register(
 )
 
 
-# lstsq: the solution alone ------------------------------------------------------------
+# lstsq: the solution alone ---------------------------------------------------------
 
 
 def _lstsq_type(a: Type, b: Type, *, rcond: float | None) -> Type:
@@ -68,7 +68,7 @@ def cutoff(a: Array, rcond: float | None) -> float:
     """The relative size below which lstsq takes singular values for zero."""
     eps = float(np.finfo(a.dtype if a.dtype.kind in "fc" else float).eps)
     if rcond is None:
-        return eps * max(a.shape[-2:])
+        return eps * float(max(a.shape[-2:]))
     return eps if rcond < 0 else rcond
 
 
@@ -84,7 +84,7 @@ def _lstsq_jvp(
     da, db = tangents
     p = np.linalg.pinv(a, rcond=cutoff(a, rcond))
     if da is None:
-        return p @ db
+        return np.matmul(p, db)  # type: ignore[arg-type]
     up, back = adjoint(p), adjoint(da)
     residual = b - a @ y
     z = back @ (up @ y)

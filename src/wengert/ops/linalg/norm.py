@@ -4,6 +4,9 @@ Value and derivative are scaled by the result, so squares neither overflow nor
 underflow: the derivative is sign(x)·(|x|/y)^(p−1), and the subgradient 0 at 0.
 """
 
+import functools
+from typing import Any
+
 import numpy as np
 
 from wengert.core.op import Op, Rules, register
@@ -17,23 +20,31 @@ def _type(x: Type, *, ord: float, axis: Axes, keepdims: bool) -> Type:
     return Type(reduced(x.shape, axis, keepdims), real_type(float_type(x)))
 
 
-def _plain(size: Array, ord: float, axis: Axes) -> Array:
-    with np.errstate(all="ignore"):
-        if ord == 2:
-            return np.sqrt(np.sum(size * size, axis, keepdims=True))
-        return np.sum(size**ord, axis, keepdims=True) ** (1.0 / ord)
+def _plain(x: Array, ord: float, axis: Axes) -> Array:
+    if ord != 2:
+        return np.sum(np.abs(x) ** ord, axis, keepdims=True) ** (1.0 / ord)
+    squares = x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
+    return np.sqrt(np.add.reduce(squares, axis, keepdims=True))
+
+
+@functools.cache
+def _safe(dtype: np.dtype[Any], ord: float) -> tuple[float, float]:
+    """Between which results nothing is lost without scaling."""
+    if ord != 2:
+        return 1e-4, 1e4  # farther out the rounding of 1/p shows in the last digits
+    info = np.finfo(dtype)
+    return float(info.tiny**0.5 / info.eps), np.inf
 
 
 def _evaluate(x: Array, *, ord: float, axis: Axes, keepdims: bool) -> Array:
-    size = np.abs(x)
-    size = size if size.dtype.kind == "f" else size.astype(float)
-    y = _plain(size, ord, axis)
-    info = np.finfo(size.dtype)
-    least = float(info.tiny / info.eps**2) ** (1.0 / ord) if ord > 0 else 0.0
-    if not np.all((y > least) & (y < np.inf)) and ord > 0:
-        peak = np.max(size, axis, keepdims=True, initial=0)
-        scale = np.where((peak > 0) & (peak < np.inf), peak, peak.dtype.type(1))
-        y = scale * _plain(size / scale, ord, axis)
+    x = x if x.dtype.kind in "fc" else x.astype(float)
+    with np.errstate(all="ignore"):
+        y = _plain(x, ord, axis)
+        least, most = _safe(x.dtype, ord)
+        if ord > 0 and y.size and not (least < y.min() and y.max() < most):
+            peak = np.max(np.abs(x), axis, keepdims=True, initial=0)
+            scale = np.where((peak > 0) & (peak < np.inf), peak, peak.dtype.type(1))
+            y = scale * _plain(x / scale, ord, axis)
     return y if keepdims else np.squeeze(y, axis)[()]
 
 

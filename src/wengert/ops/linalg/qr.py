@@ -70,9 +70,7 @@ def _jvp(
     return right - q @ (c - turn), np.triu((c - turn) @ r)
 
 
-def _vjp(
-    ct: tuple[Array, Array], y: tuple[Array, Array], _a: Type
-) -> tuple[Array]:
+def _vjp(ct: tuple[Array, Array], y: tuple[Array, Array], _a: Type) -> tuple[Array]:
     q, r = y
     safe, singular = _full_rank(r)
     m = r @ adjoint(np.triu(ct[1])) - adjoint(ct[0]) @ q

@@ -22,7 +22,7 @@ def diagonal(x: Array) -> Array:
     return np.diagonal(x, 0, -2, -1)
 
 
-# Types ----------------------------------------------------------------------------
+# Types -----------------------------------------------------------------------------
 
 
 def float_type(*types: Type) -> np.dtype[Any]:
@@ -33,7 +33,7 @@ def float_type(*types: Type) -> np.dtype[Any]:
 
 def real_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of the modulus."""
-    return np.dtype(dtype.type(0).real.dtype)
+    return np.dtype(dtype.char.lower()) if dtype.kind == "c" else dtype
 
 
 def need_matrix(name: str, a: Type) -> None:
@@ -41,7 +41,8 @@ def need_matrix(name: str, a: Type) -> None:
     if a.ndim < 2:
         raise ShapeMismatch(
             f"`{name}` needs a matrix, or a stack of them: shape (…, m, n).\n"
-            f"  Came: shape {a.shape}\n  Do:   reshape it, as in x[None, :] or x[:, None]."
+            f"  Came: shape {a.shape}\n"
+            "  Do:   reshape it, as in x[None, :] or x[:, None]."
         )
 
 
@@ -51,7 +52,7 @@ def need_square(name: str, a: Type) -> None:
         raise ShapeMismatch(
             f"`{name}` needs a square matrix, or a stack of them: shape (…, n, n).\n"
             f"  Came: shape {a.shape}\n"
-            "  Do:   check the last two axes; lstsq and pinv take matrices of any shape."
+            "  Do:   check the last two axes; lstsq and pinv take any shape."
         )
 
 
@@ -60,7 +61,7 @@ def batch_first(op: Op, size: int, args: Args, mapped: Mapped, params: Params) -
     return bind(op, *args, **params)
 
 
-# Triangles ------------------------------------------------------------------------
+# Triangles -------------------------------------------------------------------------
 
 
 def triangle(n: int, uplo: str) -> Array:
@@ -85,7 +86,12 @@ def hermitian_spread(g: Array, uplo: str = "L") -> Array:
     return np.where(np.eye(n, dtype=bool), 0.5 * inside, inside)
 
 
-# Refusing -------------------------------------------------------------------------
+def unused(ct: Array) -> bool:
+    """Whether a cotangent is zero, so that its part of a rule needn't be computed."""
+    return type(ct) is np.ndarray and not ct.any()
+
+
+# Refusing --------------------------------------------------------------------------
 
 
 def noise(scale: Array, n: int) -> Array:

@@ -1,5 +1,7 @@
 """solve and inv. Source: Giles, Collected matrix derivative results (2008), 2.2–2.3."""
 
+from typing import Any
+
 import numpy as np
 
 from wengert.core.op import Op, Rules, register
@@ -8,7 +10,7 @@ from wengert.ops.contract import matmul_left
 from wengert.ops.linalg.shared import adjoint, batch_first, float_type, need_square
 from wengert.ops.linalg.triangular import matrix_batch, need_system
 
-# solve: a x = b, with b always a stack of matrices ----------------------------------
+# solve: a x = b, with b always a stack of matrices ---------------------------------
 
 
 def _solve_type(a: Type, b: Type) -> Type:
@@ -17,7 +19,7 @@ def _solve_type(a: Type, b: Type) -> Type:
 
 def _solve_jvp(tangents: list[Array | None], y: Array, a: Array, b: Array) -> Array:
     da, db = tangents
-    right = None if da is None else -np.matmul(da, y)
+    right: Any = None if da is None else -np.matmul(da, y)
     if db is not None:
         right = db if right is None else db + right
     return np.linalg.solve(a, right)
@@ -39,7 +41,7 @@ SOLVE = register(
 )
 
 
-# inv --------------------------------------------------------------------------------
+# inv -------------------------------------------------------------------------------
 
 
 def _inv_type(a: Type) -> Type:

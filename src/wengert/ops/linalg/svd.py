@@ -25,6 +25,7 @@ from wengert.ops.linalg.shared import (
     noise,
     real_type,
     unless,
+    unused,
 )
 
 _DO = (
@@ -82,7 +83,10 @@ def _jvp(
         )
     if v.shape[-2] > k:
         dv = dv + _quotient(
-            adjoint(da) @ u - v @ adjoint(b), size[..., None, :], none[..., None, :], small
+            adjoint(da) @ u - v @ adjoint(b),
+            size[..., None, :],
+            none[..., None, :],
+            small,
         )
     if full:
         du, dv = _complement_push(du, u, y[0]), _complement_push(dv, v, adjoint(y[2]))
@@ -99,7 +103,7 @@ def _complement_push(du: Array, u: Array, whole: Array) -> Array:
 
 
 def _complement_pull(ct: Array, whole: Array, k: int) -> Array:
-    """The cotangent of the first `k` columns, with what reaches them from the others."""
+    """The cotangent of the first `k` columns, with what the others add to it."""
     first = ct[..., :k]
     if whole.shape[-1] == k:
         return first
@@ -118,12 +122,18 @@ def _complement_pull(ct: Array, whole: Array, k: int) -> Array:
 
 
 def _vjp(
-    ct: tuple[Array, Array, Array], y: tuple[Array, Array, Array], _a: Type, *, full: bool
+    ct: tuple[Array, Array, Array],
+    y: tuple[Array, Array, Array],
+    _a: Type,
+    *,
+    full: bool,
 ) -> tuple[Array]:
     s, ct_s = y[1], ct[1]
     k = s.shape[-1]
     u, vh = y[0][..., :k], y[2][..., :k, :]
     v = adjoint(vh)
+    if unused(ct[0]) and unused(ct[2]):
+        return (u * ct_s[..., None, :] @ vh,)
     ct_u = _complement_pull(ct[0], y[0], k)
     ct_v = _complement_pull(adjoint(ct[2]), adjoint(y[2]), k)
     in_u, in_v = adjoint(u) @ ct_u, adjoint(v) @ ct_v
@@ -150,8 +160,8 @@ def _inner(s: Array, ct_s: Array, in_u: Array, in_v: Array, small: Array) -> Arr
     h = unless(
         refused_pairs(scale, c, ct_s, equal, small),
         h,
-        "The derivative of a singular vector exists where its singular value is a single "
-        "one.",
+        "The derivative of a singular vector exists where its singular value is a "
+        "single one.",
         "equal singular values, and a function that depends on the vectors chosen for "
         "them, or on both values and vectors",
         _DO,
@@ -166,7 +176,7 @@ def _inner(s: Array, ct_s: Array, in_u: Array, in_v: Array, small: Array) -> Arr
 
 _RANK = (
     "The derivative of a singular vector exists where its singular value isn't zero.",
-    "a matrix without full rank, and a function of the vectors of a zero singular value",
+    "a matrix without full rank, and a function of vectors of a zero singular value",
     _DO,
 )
 

@@ -73,6 +73,8 @@ def _substitute(a: Array, b: Array, lower: bool, unit: bool) -> Array:
 
 
 def _evaluate(a: Array, b: Array, *, lower: bool, unit: bool) -> Array:
+    if a.shape[-2:] != (b.shape[-2],) * 2:
+        raise ValueError("shapes don't fit")  # LAPACK wouldn't notice
     dtype = np.result_type(a, b)
     dtype = dtype if dtype.kind in "fc" else np.dtype(float)
     a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
@@ -91,7 +93,7 @@ def _evaluate(a: Array, b: Array, *, lower: bool, unit: bool) -> Array:
 
 def within(x: Array, lower: bool, unit: bool) -> Array:
     """The elements of the triangle that the solver reads; zeros elsewhere."""
-    mask = np.tri(*x.shape[-2:], k=-1 if unit else 0, dtype=bool)
+    mask = np.tri(x.shape[-1], k=-1 if unit else 0, dtype=bool)
     if not lower:
         mask = mask.T
     return np.where(mask, x, x.dtype.type(0))
