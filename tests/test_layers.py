@@ -138,9 +138,9 @@ def test_nothing_reads_pickles_or_evaluates_text() -> None:
     found = []
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in calls:
-                    found.append(f"{file.name}:{node.lineno} {node.func.id}")
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Name) and called.id in calls:
+                found.append(f"{file.name}:{called.lineno} {called.id}")
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 value = node.value
                 if not (isinstance(value, ast.Constant) and value.value is False):
@@ -188,9 +188,9 @@ def test_import_opens_no_socket_writes_no_file_and_starts_nothing() -> None:
                                  "os.fork", "os.posix_spawn", "urllib.", "os.mkdir",
                                  "os.remove", "os.rename", "shutil.")):
                 seen.append(event)
-            if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
-                if "__pycache__" not in str(args[0]):
-                    seen.append(f"open {args[0]} {args[1]}")
+            writes = event == "open" and set(args[1] or "") & set("wax+")
+            if writes and "__pycache__" not in str(args[0]):
+                seen.append(f"open {args[0]} {args[1]}")
 
         sys.addaudithook(hook)
         sys.dont_write_bytecode = True

@@ -85,7 +85,7 @@ def test_variable_as_its_own_point(names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("names", TRIPLES, ids="-".join)
 def test_three_deep(names: tuple[str, ...]) -> None:
-    # x·∂y(y·∂z(x·y·z)·…): by hand, f = d/dx [x · d/dy (y · d/dz (x·y·z²) at z=y)] at 1.3
+    # f = x·∂y(y·∂z(x·y·z²) at z = y) at y = x, worked out below
     d, e, h = pair(names)
 
     def f(x: Any) -> Any:

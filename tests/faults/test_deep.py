@@ -165,7 +165,8 @@ def test_a_loop_over_elements_is_linear(what: str) -> None:
     wg.grad(f)(small)
     short = best(lambda: wg.grad(f)(small))
     long = seconds(lambda: wg.grad(f)(large))
-    assert long < 16 * short * 3, f"16 times the elements took {long / short:.0f} times"
+    # Quadratic would be 256 times; the garbage collector alone makes 16 into 30.
+    assert long < 90 * short, f"16 times the elements took {long / short:.0f} times"
     wanted = np.arange(2_000.0) if what == "elements" else np.full(2_000, 2.0)
     np.testing.assert_array_equal(wg.grad(f)(small), wanted)
 

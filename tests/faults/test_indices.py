@@ -1,4 +1,4 @@
-"""Indices out of bounds raise IndexError in every transform, as in NumPy; never wrap."""
+"""Indices out of bounds raise IndexError in every transform, and never wrap."""
 
 from collections.abc import Callable
 from typing import Any

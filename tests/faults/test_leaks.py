@@ -1,5 +1,6 @@
 """Memory: what a transform made is gone when it ends, without the garbage collector."""
 
+import contextlib
 import gc
 import tracemalloc
 import weakref
@@ -30,15 +31,13 @@ class OnPurpose(Exception):
 
 
 def fails(x: Any) -> Any:
-    y = np.sin(x) * x
+    np.sin(x) * x
     raise OnPurpose
 
 
 def swallow(run: Callable[[], Any]) -> None:
-    try:
+    with contextlib.suppress(OnPurpose, TypeError, ValueError, IndexError):
         run()
-    except (OnPurpose, TypeError, ValueError, IndexError):
-        pass
 
 
 def writes(x: Any) -> Any:
@@ -169,11 +168,14 @@ def test_views_and_their_bases_die_with_their_function() -> None:
 def test_captured_arrays_are_released() -> None:
     big = np.ones(10_000)
     ref = weakref.ref(big)
-    f = lambda x: np.sum(x * big)
-    wg.grad(f)(np.ones(10_000))
-    wg.jvp(f, (np.ones(10_000),), (np.ones(10_000),))
-    wg.vmap(f)(np.ones((2, 10_000)))
-    del f, big
+
+    def use(captured: Any) -> None:
+        wg.grad(lambda x: np.sum(x * captured))(np.ones(10_000))
+        wg.jvp(lambda x: x * captured, (np.ones(10_000),), (np.ones(10_000),))
+        wg.vmap(lambda x: x * captured)(np.ones((2, 10_000)))
+
+    use(big)
+    del big
     assert ref() is None
 
 

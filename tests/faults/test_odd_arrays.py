@@ -21,7 +21,7 @@ def f(x: Any) -> Any:
     return np.sum(np.abs(x * x * 0.5))
 
 
-# Layouts --------------------------------------------------------------------------------
+# Layouts ------------------------------------------------------------------------------
 
 BASE = np.arange(24.0).reshape(2, 3, 4) + 1.0
 READ_ONLY = BASE.copy()
@@ -56,7 +56,7 @@ def test_layouts(x: np.ndarray) -> None:
     assert type(value) is np.float64
     np.testing.assert_allclose(value, f(x), rtol=1e-14)
     np.testing.assert_array_equal(g, x)
-    y, dy = wg.jvp(f, (x,), (np.ones(x.shape),))
+    _, dy = wg.jvp(f, (x,), (np.ones(x.shape),))
     np.testing.assert_allclose(dy, np.sum(x), rtol=1e-14)
     np.testing.assert_allclose(wg.trace(f, x)(x), value, rtol=1e-14)
     if x.ndim and x.size:
@@ -73,7 +73,7 @@ def test_layouts_captured_and_as_cotangents(x: np.ndarray) -> None:
     np.testing.assert_array_equal(pullback(x)[0], 2.0 * x)
 
 
-# Dtypes ---------------------------------------------------------------------------------
+# Dtypes -------------------------------------------------------------------------------
 
 INEXACT = ["f2", "f4", "f8", "g", "F", "D", "G", ">f4", ">f8", ">c8", ">c16"]
 
@@ -157,7 +157,7 @@ def test_integer_gradient_is_of_the_arguments_type() -> None:
     assert g == 0
 
 
-# Refused --------------------------------------------------------------------------------
+# Refused ------------------------------------------------------------------------------
 
 
 class Quantity(np.ndarray):
@@ -284,13 +284,12 @@ def test_a_memmap_is_an_array_or_refused(tmp_path: Path) -> None:
     file[:] = X
     np.testing.assert_array_equal(wg.grad(lambda t: np.sum(t * file))(X), X)
     before = np.array(file)
-    try:
-        g = wg.grad(f)(file)
-    except wg.WengertError as error:
-        assert "np.asarray" in str(error)
+    outcome = refused_or(lambda: wg.grad(f)(file))
+    if isinstance(outcome, str):
+        assert "np.asarray" in outcome
     else:
-        assert type(g) is np.ndarray
-        np.testing.assert_array_equal(g, X)
+        assert type(outcome) is np.ndarray
+        np.testing.assert_array_equal(outcome, X)
     np.testing.assert_array_equal(file, before)
 
 
@@ -315,7 +314,7 @@ def test_huge_shapes_raise_at_once() -> None:
 
 
 def test_wrong_cotangent_and_tangent_shapes_raise() -> None:
-    y, pullback = wg.vjp(lambda t: t * 2.0, X)
+    _, pullback = wg.vjp(lambda t: t * 2.0, X)
     for ct in (1.0, np.ones(1), np.ones((1, 3)), np.ones(4), [1.0, 1.0, 1.0], None):
         with pytest.raises(wg.WengertError) as caught:
             pullback(ct)
@@ -468,7 +467,7 @@ def test_errors_from_numpy_keep_their_class_and_gain_the_line() -> None:
         wg.grad(lambda t: np.sum(t + np.ones(4)))(X)
     assert "test_odd_arrays.py" in str(caught.value)
     with pytest.raises(ValueError, match="ambiguous"):
-        wg.grad(lambda t: t if t > 1 else t)(X)
+        wg.grad(lambda t: t if t > 1 else -t)(X)
     still_works()
 
 
@@ -542,6 +541,14 @@ def test_masks_and_indices_made_by_like() -> None:
         np.testing.assert_array_equal(gradient, wanted)
         assert wg.jvp(g, (X,), (np.ones(3),))[1] == sum(wanted)
         assert wg.trace(g, X, values=True)(X) == g(X)
+
+
+def refused_or(run: Callable[[], Any]) -> Any:
+    """The result, or the text of our error."""
+    try:
+        return run()
+    except wg.WengertError as error:
+        return str(error)
 
 
 def still_works() -> None:

@@ -202,7 +202,7 @@ def test_a_transform_suspended_half_way_for_ever() -> None:
     assert result == [12.0]
 
 
-# Ways out -------------------------------------------------------------------------------
+# Ways out -----------------------------------------------------------------------------
 
 
 class OnPurpose(Exception):
@@ -332,7 +332,7 @@ def test_ctrl_c_stops_within_a_tenth_of_a_second() -> None:
     assert float(done.stdout.split()[-1]) < 0.2
 
 
-# Processes ------------------------------------------------------------------------------
+# Processes ----------------------------------------------------------------------------
 
 
 def _child(x: float) -> float:
@@ -399,13 +399,20 @@ OBJECTS: dict[str, Callable[[], Any]] = {
 }
 
 
+def dumped(thing: Any) -> bytes | str:
+    """The pickle, or the text of our error."""
+    try:
+        return pickle.dumps(thing)
+    except wg.WengertError as error:
+        return str(error)
+
+
 @pytest.mark.parametrize("name", OBJECTS)
 def test_objects_pickle_or_say_why_not(name: str) -> None:
     thing = OBJECTS[name]()
-    try:
-        data = pickle.dumps(thing)
-    except wg.WengertError as error:
-        assert "Do:" in str(error)
+    data = dumped(thing)
+    if isinstance(data, str):
+        assert "Do:" in data
         return
     copy = pickle.loads(data)
     if callable(thing):

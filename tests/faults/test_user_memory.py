@@ -583,3 +583,139 @@ def test_views_see_writes_in_a_graph_from_types_alone() -> None:
     assert graph(X) == f(X)
     staged_gradient = wg.trace(wg.grad(f), wg.Type((4,), np.dtype(float)))
     np.testing.assert_allclose(staged_gradient(X), wg.grad(f)(X))
+
+
+# Writes that go in place, and transforms that run user code again ---------------------
+
+
+@pytest.mark.parametrize("n", [5, 600])
+def test_an_array_filled_element_by_element_after_each_use(n: int) -> None:
+    """Each use sees the elements of its own moment, whether or not a copy was made."""
+
+    def f(t: Any) -> Any:
+        y = np.zeros_like(t)
+        total = 0.0
+        for i in range(4):
+            y[i] = t[i] * t[i]
+            total = total + np.sum(y * y)  # keeps y by value
+            y[i] = y[i] + 1.0
+        return total + np.sum(y)
+
+    x = np.linspace(0.5, 1.5, n)
+    assert wg.value_and_grad(f)(x)[0] == pytest.approx(f(x), rel=1e-14)
+    _, slope = wg.jvp(f, (x,), (np.ones(n),))
+    assert np.sum(wg.grad(f)(x)) == pytest.approx(slope, rel=1e-12)
+    h = 1e-5
+    numeric = (f(x + h) - f(x - h)) / (2 * h)
+    assert slope == pytest.approx(numeric, rel=1e-8)
+
+
+def test_a_view_taken_before_a_write_in_place_and_dropped() -> None:
+    def f(t: Any) -> Any:
+        y = t * 1.0
+        kept = y.reshape(2, 2) * t[0]
+        y[0] = 5.0
+        z = y * t
+        y[1] = 7.0
+        return np.sum(kept) + np.sum(z) + np.sum(y)
+
+    assert wg.value_and_grad(f)(X)[0] == pytest.approx(f(X), rel=1e-14)
+    # Σx·x₀ → x₀ + Σx at 0, x₀ elsewhere; y∘x with y₀ = 5; y without its first two.
+    wanted = X[0] + np.array([X.sum(), 0, 0, 0]) + np.array([5, *(2 * X[1:])])
+    wanted += np.array([0.0, 0.0, 1.0, 1.0])
+    np.testing.assert_allclose(wg.grad(f)(X), wanted, rtol=1e-14)
+
+
+def test_stop_gradient_gives_a_copy() -> None:
+    def f(t: Any) -> Any:
+        y = np.exp(t)
+        plain = wg.stop_gradient(y)
+        plain[:] = 0.0
+        again = wg.stop_gradient(t)
+        again[:] = 0.0
+        return np.sum(y * t)
+
+    np.testing.assert_allclose(wg.grad(f)(X), np.exp(X) * (1.0 + X), rtol=1e-14)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_checkpoint_computes_again_with_the_values_of_the_first_time(n: int) -> None:
+    x, a = data(n)
+    wanted = 2 * x * a
+
+    @wg.checkpoint
+    def block(t: Any) -> Any:
+        return t * t * a
+
+    def f(t: Any) -> Any:
+        y = np.sum(block(t))
+        a[:] = -7.0
+        return y
+
+    np.testing.assert_allclose(wg.grad(f)(x), wanted, rtol=1e-14)
+
+
+def test_rules_of_the_user_may_write_into_what_they_are_given() -> None:
+    @wg.custom_vjp
+    def square(t: Any) -> Any:
+        y = t * t
+        t[...] = 99.0
+        return y
+
+    def forward(t: Any) -> Any:
+        saved = t * 1.0
+        y = t * t
+        t[...] = -99.0
+        return y, saved
+
+    def backward(saved: Any, ct: Any) -> Any:
+        ct *= 2.0
+        ct *= saved
+        saved[...] = 0.0
+        return (ct,)
+
+    square.defvjp(forward, backward)
+    x, ct = X.copy(), np.ones(4)
+    y, pullback = wg.vjp(lambda t: (square(t), t * t, square(t) + t), x)
+    cts = (ct, ct, ct)
+    (first,) = pullback(cts)
+    np.testing.assert_allclose(first, 6 * X + 1.0, rtol=1e-14)
+    np.testing.assert_array_equal(pullback(cts)[0], first)
+    np.testing.assert_array_equal(ct, np.ones(4))
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(y[0], X * X)
+
+
+def test_a_rule_may_return_what_it_was_given() -> None:
+    @wg.custom_vjp
+    def same(t: Any) -> Any:
+        return t
+
+    same.defvjp(lambda t: (t, t), lambda saved, ct: (ct,))
+    x, ct = X.copy(), np.ones(4)
+    y, pullback = wg.vjp(same, x)
+    (g,) = pullback(ct)
+    assert_apart([y, g], [x, ct])
+    overwrite([y, g])
+    np.testing.assert_array_equal(pullback(ct)[0], np.ones(4))
+    np.testing.assert_array_equal(x, X)
+
+
+def test_linearize_keeps_its_own_values() -> None:
+    x, a = X.copy(), np.arange(1.0, 5.0)
+    y, push = wg.linearize(lambda t: t * t * a, x)
+    x[:], a[:], y[:] = 0.0, 0.0, 0.0
+    v = np.ones(4)
+    dy = push(v)
+    np.testing.assert_allclose(dy, 2 * X * np.arange(1.0, 5.0), rtol=1e-14)
+    assert_apart([dy], [v, x, a, y])
+    overwrite([dy])
+    np.testing.assert_allclose(push(v), 2 * X * np.arange(1.0, 5.0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_jacobians_share_nothing(f: Any) -> None:
+    x = X.copy()
+    for jacobian in (wg.jacrev, wg.jacfwd):
+        found = leaves(jacobian(lambda t: f(t) if np.ndim(t) else f(t[None]))(x))
+        assert_apart(found, [x, CAPTURED])

@@ -96,7 +96,7 @@ def _agree(a: Any, b: Any) -> bool:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what, on which arrays of the pool, and a number that decides details."""
+    """What, on which arrays of the pool, and a number that decides details."""
 
     kind: str
     name: str
@@ -383,7 +383,7 @@ def _leaves(y: Any) -> list[Any]:
 @given(programs.filter(lambda p: not has_branches(p)), points)
 def test_mapped_is_a_loop(program: Program, point: Any) -> None:
     """vmap over all arguments, over one, and of the gradient."""
-    f, args, vs, rng = setting(program, point)
+    f, args, vs, _ = setting(program, point)
     items = 3
     stacks = [np.stack([x + 0.1 * k * v for k in range(items)])
               for x, v in zip(args, vs, strict=True)]  # fmt: skip

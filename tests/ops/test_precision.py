@@ -357,11 +357,19 @@ def by_parts(truth: Truth, args: list[Any], compute: Callable[..., Any]) -> Any:
     return got
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["f64", "f32"])
-@pytest.mark.parametrize("row", ROWS, ids=lambda r: r.name)
+DTYPES = {"f64": np.float64, "f32": np.float32}
+
+
+@pytest.mark.parametrize(
+    ("row", "dtype"),
+    [
+        pytest.param(row, dtype, id=f"{row.name}-{short}")
+        for row in ROWS
+        for short, dtype in DTYPES.items()
+        if row.f is not np.float_power or dtype is np.float64  # it computes in float64
+    ],
+)
 def test_first_derivative(row: Row, dtype: Any) -> None:
-    if row.f is np.float_power and dtype is np.float32:
-        pytest.skip("float_power computes in float64")
     args = arguments(row, dtype)
     for i, first in enumerate(row.first):
         truth = Truth(first, args, dtype)

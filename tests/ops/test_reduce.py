@@ -76,6 +76,9 @@ SCENARIOS = [
     Scenario("var_where", lambda x: np.var(x, where=MASK, axis=1), (B,)),
     Scenario("var_where_row", lambda x: np.var(x, where=MASK[0]), (B,)),
     Scenario("var_ddof", lambda x: np.var(x, ddof=1, axis=0), (B,)),
+    Scenario("var_where_ddof", lambda x: np.var(x, 1, ddof=1, where=MASK), (B,)),
+    Scenario("var_complex_mean", lambda z: np.var(z, mean=0.5 + 0.1j), (Z,)),
+    Scenario("maximum_dtype", lambda x: np.maximum.reduce(x, dtype="d") ** 2, (B,)),
     Scenario("var_mean", lambda x, m: np.var(x, mean=m), (B, S)),
     Scenario("var_mean_where", lambda x: np.var(x, mean=0.5, where=MASK, axis=0), (B,)),
     Scenario("var_dtype", lambda x: np.var(x, dtype=np.float64), (B,)),
@@ -148,6 +151,8 @@ POINTS: list[tuple[str, Callable[..., Any], Any, Any]] = [
     ("max_nan", np.max, [1.0, NAN, 5.0], [0.0, 1.0, 0.0]),
     ("min_nan", np.min, [NAN, NAN, 5.0], [0.5, 0.5, 0.0]),
     ("ptp_equal", np.ptp, [2.0, 2.0], [0.0, 0.0]),
+    ("var_one", np.var, [2.0], [0.0]),
+    ("var_one_left", lambda x: np.var(x, where=[False, True]), [2.0, 3.0], [0.0, 0.0]),
     ("std_equal", np.std, [2.0, 2.0, 2.0], [0.0, 0.0, 0.0]),
     ("std_one", np.std, [2.0], [0.0]),
     ("std_equal_rows", lambda x: np.std(x.reshape(2, 2), axis=1)[0], [1.0, 3, 2, 2],
@@ -183,7 +188,7 @@ POINTS: list[tuple[str, Callable[..., Any], Any, Any]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "f", "x", "wanted"), POINTS, ids=lambda p: str(p)[:24]
+    ("name", "f", "x", "wanted"), POINTS, ids=[p[0] for p in POINTS]
 )
 def test_special_points(name: str, f: Any, x: Any, wanted: Any) -> None:
     with np.errstate(invalid="ignore"):

@@ -65,6 +65,7 @@ SCENARIOS = [
     Scenario(
         "lexsort", lambda x, y: (x * y)[np.lexsort((x, y))] ** 2, (V, V[::-1] ** 2)
     ),
+    Scenario("lexsort_one", lambda x: x * np.lexsort((x,)), (V,)),
     Scenario("lexsort_array", lambda x: x * np.lexsort(x), (B,)),
     Scenario("lexsort_axis", lambda x, y: x * np.lexsort((x, y), 0), (B, B**2)),
     Scenario("searchsorted", lambda x: x * np.searchsorted(np.sort(x), x), (V,)),

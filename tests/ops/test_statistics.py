@@ -95,6 +95,7 @@ SCENARIOS = [
     Scenario("cov_vectors", lambda x, y: np.cov(x, y), (V, V[::-1] ** 2)),
     Scenario("cov_columns", lambda x: np.cov(x, rowvar=False), (B,)),
     Scenario("cov_columns_two", lambda x, y: np.cov(x, y, rowvar=False), (B, B**2)),
+    Scenario("cov_column_row", lambda x, y: np.cov(x, y, False), (V[:4, None], C[:1])),
     Scenario("cov_bias", lambda x: np.cov(x, bias=True), (B,)),
     Scenario("cov_ddof", lambda x: np.cov(x, ddof=2), (B,)),
     Scenario("cov_fweights", lambda x: np.cov(x, fweights=FREQUENCIES), (B,)),
@@ -302,6 +303,14 @@ def test_corrcoef_of_proportional_rows_is_bounded() -> None:
     y, pullback = vjp(np.corrcoef, x)
     assert np.all(np.abs(y) <= 1)
     np.testing.assert_allclose(pullback(np.ones((3, 3)))[0], 0.0, atol=1e-14)
+
+
+def test_cov_of_no_variables() -> None:
+    x = np.zeros((0, 4))
+    y, pullback = vjp(lambda x: np.sum(x) + np.sum(np.cov(x)), x)
+    assert y == 0.0
+    assert np.cov(x).shape == vjp(lambda x: x @ x.T + np.cov(x), x)[0].shape
+    assert pullback(1.0)[0].shape == x.shape
 
 
 def test_out_is_written_and_returned() -> None:

@@ -76,7 +76,7 @@ def test_branches_follow_the_values() -> None:
         return np.sin(y) if x[0] > 0 else y**2
 
     for x in (np.array([0.5, 1.0]), np.array([-0.5, 2.0])):
-        for c in (checkpoint(g), checkpoint(lambda x: np.asarray(checkpoint(g)(x)))):
+        for c in (checkpoint(g), checkpoint(lambda x: checkpoint(g)(x) * 1.0)):
             np.testing.assert_allclose(wg.jacrev(c)(x), wg.jacrev(g)(x))
     staged = wg.trace(checkpoint(g), np.array([0.5, 1.0]), values=True)
     assert staged.guards
@@ -100,10 +100,10 @@ def test_captured_values_of_several_levels() -> None:
         def inner(b: Any) -> Any:
             return np.sum(checkpoint(lambda x: np.sin(a * x) * b)(b * X))
 
-        return wg.grad(inner)(2.0)
+        return wg.grad(inner)(np.float64(2.0))
 
     def plain(a: Any) -> Any:
-        return wg.grad(lambda b: np.sum(np.sin(a * b * X) * b))(2.0)
+        return wg.grad(lambda b: np.sum(np.sin(a * b * X) * b))(np.float64(2.0))
 
     wg.check_grads(outer, (1.3,), order=2)
     assert wg.grad(outer)(1.3) == pytest.approx(wg.grad(plain)(1.3))
@@ -182,14 +182,19 @@ def test_a_chain_keeps_one_array_per_block() -> None:
 
 def test_captured_parameters_save_memory_too() -> None:
     x = np.ones(50_000)
+    one = np.ones(50_000)
 
-    def total(wrap: Any) -> Any:
-        return lambda w: np.sum(wrap(lambda: block(block(w)))())
+    def chain(wrap: Any, n: int) -> Any:
+        def total(w: Any) -> Any:
+            return sum(np.sum(wrap(lambda s: block(s * w))(one)) for _ in range(n))
 
-    assert peak(total(lambda g: g), x) > 19
-    # The run that records is inside the backward pass; nothing else is kept.
-    chained = lambda w: sum(np.sum(checkpoint(lambda: block(w))()) for _ in range(8))
-    assert peak(chained, x) < 25
+        return total
+
+    def per_block(wrap: Any) -> float:
+        return (peak(chain(wrap, 16), x) - peak(chain(wrap, 8), x)) / 8
+
+    assert per_block(lambda g: g) > 10
+    assert per_block(checkpoint) < 1.2
 
 
 class Probe:
@@ -217,10 +222,6 @@ class Probe:
 
 def test_what_is_computed_how_often() -> None:
     runs = []
-    calls = {"sin": 0}
-
-    class Counting(np.ndarray):
-        pass
 
     def body(x: Any) -> Any:
         runs.append(1)
@@ -233,7 +234,6 @@ def test_what_is_computed_how_often() -> None:
     for _ in range(2):
         np.testing.assert_array_equal(pullback(np.ones(4))[0], np.cos(X))
     assert len(runs) == 1  # the steps are computed again, not the function
-    assert calls == {"sin": 0}
     c(X)
     wg.vmap(c)(X)
     wg.jvp(c, (X,), (X,))

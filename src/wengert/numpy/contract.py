@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import bind
+from wengert.core.bind import Tracer, bind
 from wengert.core.errors import ShapeMismatch, TypeMismatch, explain
 from wengert.core.types import Array, Shape
 from wengert.numpy.dispatch import canonical_axis, implements, operand, write_out
-from wengert.ops.contract import CONVOLVE, MATMUL
+from wengert.ops.contract import CONVOLVE, MATMUL, conj
 
 _NONE = np._NoValue
 
@@ -85,10 +85,6 @@ def _needs(name: str, x: Array, least: int) -> None:
         )
 
 
-def _conj(x: Array) -> Array:
-    return np.conjugate(x) if x.dtype.kind == "c" else x
-
-
 @implements(np.vecdot)
 def vecdot(
     x1: Any, x2: Any, /, out: Any = None, *, axis: Any = None, axes: Any = None,
@@ -101,7 +97,7 @@ def vecdot(
     place = -1 if axis is None else axis
     first, second = (place, place) if axes is None else axes[:2]
     a, b = _moved(a, first), _moved(b, second)
-    y = matmul(_conj(a)[..., None, :], b[..., None])[..., 0, 0]
+    y = matmul(conj(a)[..., None, :], b[..., None])[..., 0, 0]
     return finished(np.expand_dims(y, place) if keepdims else y, out)
 
 
@@ -134,7 +130,7 @@ def vecmat(
     _needs("vecmat", a, 2)
     if axes is not None:
         x, a = _moved(x, axes[0]), _moved(a, axes[1])
-    x = _conj(x)
+    x = conj(x)
     y = matmul(x, a) if np.ndim(x) == 1 else matmul(x[..., None, :], a)[..., 0, :]
     return finished(y if axes is None else np.moveaxis(y, -1, axes[2]), out)
 
@@ -159,7 +155,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Array:
 
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Array:
-    return matmul(_conj(np.ravel(array(a))), np.ravel(array(b)))
+    return matmul(conj(np.ravel(array(a))), np.ravel(array(b)))
 
 
 @implements(np.inner)
@@ -358,4 +354,4 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Array:
     x, w = np.atleast_1d(operand(a)), np.atleast_1d(operand(v))
     n, m = np.size(x), np.size(w)
     start = (m - 1) // 2 if n >= m else n // 2  # as NumPy: it depends on the order
-    return _convolved("correlate", x, np.flip(_conj(w), -1), mode, start)
+    return _convolved("correlate", x, np.flip(conj(w), -1), mode, start)

@@ -39,8 +39,9 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Args:
         f: a function of arrays, or nested containers of arrays. Traced values that it
-            takes from outside (a closure) are differentiated too. It must not write
-            into its arguments.
+            takes from outside (a closure) are differentiated too; but what it computes
+            from those alone, without its arguments, is kept. It must not write into its
+            arguments.
 
     Returns:
         A function with the same arguments, results and derivatives.
@@ -67,6 +68,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
                 y = run(*arrays)
                 if not _kept(tree.flatten(y)[0], Reverse):
                     return y  # nothing would be kept: nobody differentiates backwards
+                del y  # with all that was recorded
             return _recomputed(run, arrays, name_of(f))
 
     return wrapped
@@ -95,7 +97,8 @@ class Block(NamedTuple):
 
 def _recomputed(run: Callable[..., Any], arrays: list[Array], name: str) -> Any:
     """`run(*arrays)` as one operation, recorded as such."""
-    arrays = [fixed(x) for x in arrays]
+    # Traced values as they are now; of plain arrays the tape makes its own snapshot.
+    arrays = [fixed(x) if isinstance(x, Tracer) else x for x in arrays]
     graph, ys = _staged(run, arrays, name)
     outside = captured(graph)
     for node in graph.nodes:
@@ -132,17 +135,23 @@ def _staged(
         return y
 
     # Without the levels that would record these steps, which is what is to be avoided.
-    typed = [(type_of(x), stop_gradient(x)) for x in arrays]
+    typed = [
+        (type_of(x), stop_gradient(x) if isinstance(x, Tracer) else x) for x in arrays
+    ]
     graph = stage(observed, typed, lambda tracers: tracers, [""] * len(arrays))
     graph.name = name.strip("`")
-    return graph, [_value(y) for y in found]
+    return graph, [_value(y, arrays) for y in found]
 
 
-def _value(y: Any) -> Array:
+def _value(y: Any, arrays: list[Array]) -> Array:
     """What a result of a staged function is one level down; nobody else's memory."""
     ours = isinstance(y, Tracer) and isinstance(y.interp, Stage)
     y = y.value if ours else fixed(y)
-    return y if isinstance(y, Tracer) else np.asarray(y)[()]
+    if isinstance(y, Tracer):
+        return y
+    if any(type(x) is np.ndarray and np.may_share_memory(x, y) for x in arrays):
+        return np.array(y)[()]
+    return np.asarray(y)[()]
 
 
 # The operation -----------------------------------------------------------------------

@@ -130,7 +130,10 @@ def test_spectral_norm_of_equal_singular_values_is_a_subgradient() -> None:
 
 
 def test_condition_of_a_singular_matrix_is_infinite() -> None:
-    assert vjp(np.linalg.cond, np.diag([1.0, 0.0]))[0] == np.inf
+    for p in (None, 1, "fro"):
+        assert (
+            vjp(lambda a, p=p: np.linalg.cond(a, p), np.diag([1.0, 0.0]))[0] == np.inf
+        )
     assert vjp(np.linalg.cond, np.zeros((2, 2)))[0] == np.inf
 
 

@@ -10,9 +10,9 @@ from wengert.core.types import Array
 from wengert.numpy.contract import array
 from wengert.numpy.dispatch import canonical_axis, implements
 from wengert.numpy.linalg.arguments import static
-from wengert.numpy.linalg.decompositions import eigvalsh, svdvals
-from wengert.numpy.linalg.systems import inv
+from wengert.numpy.linalg.decompositions import eigvalsh, slogdet, svdvals
 from wengert.ops import linalg as ops
+from wengert.ops.linalg.det import inverse_or_nan
 
 
 @implements(np.linalg.norm)
@@ -98,7 +98,8 @@ def cond(x: Any, p: Any = None) -> Array:
             s = svdvals(a)
             y = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
         else:
-            y = norm(a, p, (-2, -1)) * norm(inv(a), p, (-2, -1))
+            inverse = inverse_or_nan(slogdet(a)[0], a)
+            y = norm(a, p, (-2, -1)) * norm(inverse, p, (-2, -1))
     lost = np.isnan(y) & ~np.any(np.isnan(a), axis=(-2, -1))
     return np.where(lost, y.dtype.type(np.inf), y)
 

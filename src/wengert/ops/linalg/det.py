@@ -120,7 +120,7 @@ def _slogdet_type(a: Type) -> tuple[Type, Type]:
     return Type(a.shape[:-2], dtype), Type(a.shape[:-2], real_type(dtype))
 
 
-def _inverse(sign: Array, a: Array) -> Array:
+def inverse_or_nan(sign: Array, a: Array) -> Array:
     """The inverse, and nan for a singular matrix, which LAPACK gives the sign 0."""
     singular = (sign == 0)[..., None, None]
     eye = np.eye(a.shape[-1], dtype=a.dtype)
@@ -132,7 +132,7 @@ def _slogdet_jvp(
     tangents: list[Array], y: tuple[Array, Array], a: Array
 ) -> tuple[Array, Array]:
     sign, _ = y
-    t = np.sum(_inverse(sign, a).mT * tangents[0], axis=(-2, -1))
+    t = np.sum(inverse_or_nan(sign, a).mT * tangents[0], axis=(-2, -1))
     if a.dtype.kind != "c":
         return np.zeros_like(sign), t
     return sign.dtype.type(1j) * sign * np.imag(t), np.real(t)
@@ -146,7 +146,7 @@ def _slogdet_vjp(
     if a.dtype.kind == "c":
         g = g - sign.dtype.type(1j) * np.imag(conj(ct[0]) * sign)
     g = g[..., None, None]
-    pulled = g * adjoint(_inverse(sign, a))
+    pulled = g * adjoint(inverse_or_nan(sign, a))
     return (np.where(g == 0, a.dtype.type(0), pulled),)
 
 
