@@ -93,17 +93,23 @@ class Linear:
 
     `joint=True`: linear in all arguments together (concatenate), not in each alone
     (matmul). An argument without a transpose (None) is not differentiable: an index, a
-    mask. The last transpose serves all further arguments and is then called with
+    mask. `products=True` promises sums of products of elements, one of each argument
+    (matmul), where zero must win against infinity. The last transpose serves all further arguments and is then called with
     `position=i`.
     """
 
-    __slots__ = ("joint", "keeps", "many", "transposes")
+    __slots__ = ("joint", "keeps", "many", "products", "transposes")
 
     def __init__(
-        self, *transposes: Rule | None, joint: bool = False, many: bool = False
+        self,
+        *transposes: Rule | None,
+        joint: bool = False,
+        many: bool = False,
+        products: bool = False,
     ) -> None:
         self.transposes = transposes
         self.joint = joint
+        self.products = products
         self.many = many
         self.keeps = Keeps(*(_after_ct(_reads(t, takes_y=False)) for t in transposes))
 

@@ -1,6 +1,7 @@
 """How NumPy hands its calls to us: `__array_ufunc__` and `__array_function__`."""
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -213,7 +214,7 @@ def write_out(target: Any, y: Array) -> Array:
     return target
 
 
-@functools.cache
+@functools.lru_cache(typed=True)
 def canonical_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """An axis argument (None, int, tuple) as sorted non-negative axes, each once."""
     if axis is None:
@@ -221,13 +222,13 @@ def canonical_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     axes = axis if isinstance(axis, tuple) else (axis,)
     normal = tuple(canonical_axis(a, ndim) for a in axes)
     if len(set(normal)) != len(normal):
-        raise ValueError(f"duplicate value in axis {axis}")
+        raise ValueError(f"duplicate value in 'axis'")
     return tuple(sorted(normal))
 
 
 def canonical_axis(axis: Any, ndim: int) -> int:
     """One axis as a non-negative int; NumPy's AxisError otherwise."""
-    i: int = axis.__index__()
+    i = operator.index(axis)
     if not -ndim <= i < ndim:
         raise np.exceptions.AxisError(i, ndim)
     return i % ndim

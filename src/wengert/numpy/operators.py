@@ -97,9 +97,9 @@ def _operators() -> dict[str, Any]:
         table[f"__i{name}__"] = _in_place(forward)
     table["__pow__"], table["__rpow__"] = _power, _reflected_power
     table["__ipow__"] = _in_place(_power)
-    table["__matmul__"] = lambda x, other: np.matmul(x, operand(other))
-    table["__rmatmul__"] = lambda x, other: np.matmul(operand(other), x)
-    table["__imatmul__"] = _in_place(lambda x, other: np.matmul(x, operand(other)))
+    table["__matmul__"] = lambda x, other: FUNCTIONS[np.matmul](x, other)
+    table["__rmatmul__"] = lambda x, other: FUNCTIONS[np.matmul](other, x)
+    table["__imatmul__"] = _in_place(table["__matmul__"])
     table["__divmod__"] = lambda x, other: np.divmod(x, operand(other))
     table["__rdivmod__"] = lambda x, other: np.divmod(operand(other), x)
     table["__neg__"] = lambda x: bind(a.NEGATIVE, x)
@@ -163,7 +163,8 @@ def _array(x: Array, dtype: Any = None, copy: Any = None) -> Any:
             f"being {x.interp.verb}",
             "wengert.numpy.array([...]) or np.stack([...]) to build an array from "
             "traced values; np.zeros_like(x) or np.zeros(n, like=x) for an array to "
-            "write into; wg.stop_gradient(x) for a constant.",
+            "write into; np.take(a, i) for a traced index i into a plain array; "
+            "wg.stop_gradient(x) for a constant.",
         )
     )
 
@@ -246,7 +247,8 @@ _METHODS = (
 
 
 def _reshape(x: Array, *shape: Any, order: str = "C", copy: Any = None) -> Array:
-    return np.reshape(x, shape[0] if len(shape) == 1 else shape, order=order)
+    wanted = shape[0] if len(shape) == 1 else shape
+    return FUNCTIONS[np.reshape](x, wanted, order=order, copy=copy)
 
 
 def _transpose(x: Array, *axes: Any) -> Array:
@@ -268,11 +270,11 @@ def _fill(x: Array, value: Any) -> None:
 
 
 def _sort(x: Array, axis: int = -1, **kwargs: Any) -> None:
-    x[...] = np.sort(x, axis=axis)
+    x[...] = FUNCTIONS[np.sort](x, axis=axis, **kwargs)
 
 
 def _partition(x: Array, kth: Any, axis: int = -1, **kwargs: Any) -> None:
-    x[...] = np.partition(x, kth, axis=axis)
+    x[...] = FUNCTIONS[np.partition](x, kth, axis=axis, **kwargs)
 
 
 def _set_real(x: Array, value: Any) -> None:

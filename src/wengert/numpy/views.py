@@ -13,6 +13,7 @@ from wengert.core.bind import Tracer, bind, known
 from wengert.core.errors import ShapeMismatch, explain
 from wengert.core.op import Linear, Op
 from wengert.core.types import Array
+from wengert.ops.index import INDEX, INDEX_SET
 
 _interp = Tracer.__dict__["interp"]
 _value = Tracer.__dict__["value"]
@@ -128,6 +129,8 @@ def overwrite(op: Op, x: Tracer, key: Any, arrays: list[Array], value: Array) ->
 
 def _put_back(view: View, new: Array) -> Array:
     """The contents of the view's source once the view's elements are `new`."""
+    if view.op is INDEX:
+        return bind(INDEX_SET, view.source, new, key=view.params["key"])
     rule = view.op.derivative
     assert isinstance(rule, Linear), "every op with view=True is linear"
     transpose: Any = rule.transposes[0]

@@ -148,7 +148,7 @@ MATMUL = register(
         name="matmul",
         evaluate=np.matmul,
         type_of=_matmul_type,
-        derivative=Linear(matmul_left, matmul_right),
+        derivative=Linear(matmul_left, matmul_right, products=True),
         batch=_matmul_batch,
     )
 )
@@ -266,7 +266,9 @@ EINSUM = register(
             subscripts, *arrays, optimize=optimize
         ),
         type_of=_einsum_type,
-        derivative=Linear(_einsum_first, _einsum_second, _einsum_transpose, many=True),
+        derivative=Linear(
+            _einsum_first, _einsum_second, _einsum_transpose, many=True, products=True
+        ),
         batch=_einsum_batch,
     )
 )
@@ -339,7 +341,7 @@ CONVOLVE = register(
         name="convolve",
         evaluate=_convolve,
         type_of=_convolve_type,
-        derivative=Linear(_convolve_left, _convolve_right),
+        derivative=Linear(_convolve_left, _convolve_right, products=True),
         batch=_convolve_batch,
     )
 )

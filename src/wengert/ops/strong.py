@@ -5,17 +5,21 @@ infinite slope of that branch. The plain product is used first; this one only wh
 plain gradient comes out as inf or nan (docs/design/zeros.md).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from wengert.core.bind import bind
+from wengert.core.bind import bind, known
 from wengert.core.op import Op, Partials, register
-from wengert.core.types import Array
+from wengert.core.types import Array, Type
 from wengert.ops import batching, inference
 
 
 def _evaluate(a: Array, b: Array) -> Array:
     with np.errstate(all="ignore"):
         y = np.multiply(a, b)
+        if np.isfinite(y).all():
+            return y
         if y.dtype.kind == "c":
             y = _by_parts(y, np.asarray(a, y.dtype), np.asarray(b, y.dtype))
         zero = (a == 0) | (b == 0)
@@ -24,8 +28,6 @@ def _evaluate(a: Array, b: Array) -> Array:
 
 def _by_parts(y: Array, a: Array, b: Array) -> Array:
     """a·b of complex numbers, each of the four real products with zero winning."""
-    if np.isfinite(y).all():
-        return y
     real = _evaluate(a.real, b.real) - _evaluate(a.imag, b.imag)
     imag = _evaluate(a.real, b.imag) + _evaluate(a.imag, b.real)
     # Not real + 1j·imag, where 1j·inf would have a nan in it.
@@ -48,3 +50,26 @@ STRONG_PRODUCT = register(
 def strong_product(a: Array, b: Array) -> Array:
     """a·b, and 0 where either factor is 0."""
     return bind(STRONG_PRODUCT, a, b)
+
+
+def strong_contraction(f: Callable[..., Array], *arrays: Array | Type) -> Array:
+    """f(*arrays), a sum of products of their elements, with zero winning in each product.
+
+    Elements that are inf or nan count only where all that they are multiplied with is
+    nonzero. A Type among the arguments is handed on.
+    """
+    plain = f(*arrays)
+    if np.isfinite(known(plain)).all():
+        return plain
+    at = [i for i, x in enumerate(arrays) if not isinstance(x, Type)]
+    hit: Array = 0.0
+    for i in at:
+        marked = list(arrays)
+        for j in at:
+            x = arrays[j]
+            marked[j] = (~np.isfinite(x) if i == j else x != 0).astype(float)
+        hit = hit + f(*marked)
+    without = [
+        x if isinstance(x, Type) else np.where(np.isfinite(x), x, 0.0) for x in arrays
+    ]
+    return np.where(hit > 0, plain, f(*without))

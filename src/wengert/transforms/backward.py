@@ -5,6 +5,7 @@ reverse topological order. A heap of numbers gives them in that order, each once
 after all of its users, without recursion and without visiting anything else.
 """
 
+import functools
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from sys import getrefcount
@@ -13,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from wengert.core.bind import Tracer, known
+from wengert.core.bind import Tracer, is_staged, known
 from wengert.core.memory import ONE_VARIABLE
 from wengert.core.op import Linear, Op, Partials
 from wengert.core.types import Array, Type
-from wengert.ops.strong import strong_product
+from wengert.ops.strong import strong_contraction, strong_product
 from wengert.transforms.tape import FLOAT64, PART, Node
 
 
@@ -118,11 +119,14 @@ def backward(
                     continue
                 if op.into is not None and _all_plain(ct, args):
                     _add_into(op, parent, ct, args, params, adjoint, nodes, fresh, heap)
-                elif rule.many:
-                    t = transposes[min(i, last)]
-                    arrive(parent, t(ct, *args, position=i, **params))
                 else:
-                    arrive(parent, transposes[i](ct, *args, **params))
+                    t = transposes[min(i, last)]
+                    more = {"position": i} if rule.many else {}
+                    pull = functools.partial(t, **params, **more)
+                    if strong and rule.products and not is_staged(ct):
+                        arrive(parent, strong_contraction(pull, ct, *args))
+                    else:
+                        arrive(parent, pull(ct, *args))
         else:
             if op.multiple:
                 ct = tuple(
@@ -213,8 +217,14 @@ def unbounded(seeds: Sequence[tuple[Node, Array]]) -> bool:
             rule = node[3].derivative
             if isinstance(rule, Partials) and not rule.bounded:
                 return True
+            if not _finite_constants(node[6]):
+                return True
         pending.extend(p for p in node[4] if p is not None)
     return False
+
+
+def _finite_constants(args: list[Any]) -> bool:
+    return finite([a for a in args if isinstance(a, np.ndarray | np.generic)])
 
 
 def all_zero(ct: Any) -> bool:

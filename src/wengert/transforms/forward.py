@@ -15,7 +15,7 @@ from wengert.core.errors import DerivativeError, ShapeMismatch, at_the_edge, exp
 from wengert.core.memory import owned
 from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.types import Array, type_of, zeros
-from wengert.ops.strong import strong_product
+from wengert.ops.strong import strong_contraction, strong_product
 from wengert.transforms.backward import all_zero, finite
 from wengert.transforms.leaves import check_leaf, check_tangent, split_aux
 
@@ -91,7 +91,13 @@ class Forward(Interpreter):
         total = None
         for i, t in enumerate(tangents):
             if t is not None:
-                term = bind(op, *values[:i], t, *values[i + 1 :], **params)
+                args = [*values[:i], t, *values[i + 1 :]]
+                if self.strong and rule.products and not is_staged(y):
+                    term = strong_contraction(
+                        lambda *arrays: bind(op, *arrays, **params), *args
+                    )
+                else:
+                    term = bind(op, *args, **params)
                 total = term if total is None else total + term
         return total
 

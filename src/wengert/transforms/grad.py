@@ -1,5 +1,6 @@
 """grad and value_and_grad: reverse mode for functions with one number as a result."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,7 @@ def value_and_grad(
             chosen = _choose(f, args, argnums)
             numbers = (argnums,) if isinstance(argnums, int) else argnums
 
+            @functools.wraps(f, updated=())
             def run(*traced: Any) -> Any:
                 full = list(args)
                 for n, t in zip(numbers, traced, strict=True):
