@@ -63,9 +63,7 @@ def test_staged() -> None:
     staged = wg.trace(wg.grad(total), X)
     staged.check()
     np.testing.assert_allclose(staged(2 * X), wg.grad(lambda x: np.sum(f(x, Y)))(2 * X))
-    np.testing.assert_allclose(
-        wg.trace(wg.vmap(c), X, Y)(Y, X), f(Y, X), rtol=1e-15
-    )
+    np.testing.assert_allclose(wg.trace(wg.vmap(c), X, Y)(Y, X), f(Y, X), rtol=1e-15)
 
 
 def test_branches_follow_the_values() -> None:
@@ -109,7 +107,9 @@ def test_captured_values_of_several_levels() -> None:
     assert wg.grad(outer)(1.3) == pytest.approx(wg.grad(plain)(1.3))
     assert wg.jvp(outer, (1.3,), (1.0,))[1] == pytest.approx(wg.grad(plain)(1.3))
     np.testing.assert_allclose(wg.vmap(outer)(X), [outer(x) for x in X])
-    np.testing.assert_allclose(wg.vmap(wg.grad(outer))(X), [wg.grad(plain)(x) for x in X])
+    np.testing.assert_allclose(
+        wg.vmap(wg.grad(outer))(X), [wg.grad(plain)(x) for x in X]
+    )
     graph = wg.trace(outer, 1.0)
     assert graph(1.3) == pytest.approx(outer(1.3))
 
@@ -273,7 +273,13 @@ def test_the_same_random_numbers() -> None:
 def test_containers_keywords_integers_and_constants() -> None:
     def g(p: Any, n: int, mode: str = "a", *, index: Any) -> Any:
         y = p["w"][index] * n if mode == "b" else p["w"]
-        return {"y": np.sin(y), "n": n, "index": index + 1, "const": np.ones(2), "none": None}
+        return {
+            "y": np.sin(y),
+            "n": n,
+            "index": index + 1,
+            "const": np.ones(2),
+            "none": None,
+        }
 
     index = np.array([0, 2])
     p = {"w": X}

@@ -170,3 +170,9 @@ def test_an_escaped_tracer_says_so() -> None:
     wg.grad(lambda x: kept.append(x) or np.sum(x))(X)
     with pytest.raises(TypeError, match="escaped from a differentiated function"):
         kept[0] + 1.0
+
+
+def test_check_grads_takes_results_that_are_python_numbers() -> None:
+    wg.check_grads(lambda x: wg.grad(lambda y: y * x)(2.0), (1.5,))
+    with pytest.raises(AssertionError):
+        wg.check_grads(lambda x: float(wg.stop_gradient(x)) * 2.0, (1.5,))

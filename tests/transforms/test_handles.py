@@ -1,7 +1,7 @@
 """Traced values that are written into after they were used keep their old derivative.
 
 A tracer is a handle: a write gives it another value. What an inner level keeps of an
-outer level's tracer (as an argument, or taken from outside) is the value of that moment.
+outer level's tracer (as an argument, or taken from outside) is the value of then.
 """
 
 from typing import Any
@@ -81,8 +81,7 @@ def test_reverse_outside(f: Any) -> None:
 
 @pytest.mark.parametrize("f", CASES)
 def test_forward_outside(f: Any) -> None:
-    y, dy = wg.jvp(f, (X.copy(),), (X,))
-    assert dy == 12.0
+    assert wg.jvp(f, (X.copy(),), (X,))[1] == 12.0
 
 
 @pytest.mark.parametrize("f", CASES)

@@ -147,7 +147,9 @@ def test_hvp_composes() -> None:
     third = wg.grad(lambda x: wg.hvp(smooth, x, v) @ v)(X)
     step = 1e-5
     along = [
-        (wg.hvp(smooth, X + step * e, v) - wg.hvp(smooth, X - step * e, v)) @ v / (2 * step)
+        (wg.hvp(smooth, X + step * e, v) - wg.hvp(smooth, X - step * e, v))
+        @ v
+        / (2 * step)
         for e in np.eye(5)
     ]
     np.testing.assert_allclose(third, along, rtol=1e-5, atol=1e-7)
@@ -167,7 +169,9 @@ def test_hvp_runs_f_once() -> None:
 
 
 def test_hvp_errors() -> None:
-    with pytest.raises(ValueError, match=r"tangent must have the primal's shape \(5,\)"):
+    with pytest.raises(
+        ValueError, match=r"tangent must have the primal's shape \(5,\)"
+    ):
         wg.hvp(smooth, X, X[:2])
     with pytest.raises(ValueError, match="tangents must have the structure"):
         wg.hvp(smooth, (X,), (X, X))

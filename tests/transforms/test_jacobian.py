@@ -59,8 +59,12 @@ def test_matrix_argument(mode: Any) -> None:
 
 
 def test_names_and_fixed_modes() -> None:
-    np.testing.assert_array_equal(wg.jacfwd(tall)(X), wg.jacobian(tall, mode="forward")(X))
-    np.testing.assert_array_equal(wg.jacrev(tall)(X), wg.jacobian(tall, mode="reverse")(X))
+    np.testing.assert_array_equal(
+        wg.jacfwd(tall)(X), wg.jacobian(tall, mode="forward")(X)
+    )
+    np.testing.assert_array_equal(
+        wg.jacrev(tall)(X), wg.jacobian(tall, mode="reverse")(X)
+    )
     assert wg.jacobian(wide).__name__ == "jacobian_of_wide"
 
 
@@ -178,7 +182,9 @@ class TestComplex:
 
     def test_real_arguments(self, mode: Any, chunk: Any) -> None:
         got = wg.jacobian(lambda x: np.exp(Z[:2, None] * x), mode=mode, chunk=chunk)(X)
-        wanted = np.einsum("ij,jk->ijk", Z[:2, None] * np.exp(Z[:2, None] * X), np.eye(4))
+        wanted = np.einsum(
+            "ij,jk->ijk", Z[:2, None] * np.exp(Z[:2, None] * X), np.eye(4)
+        )
         np.testing.assert_allclose(got, wanted, rtol=1e-12)
 
     def test_mixed_arguments(self, mode: Any, chunk: Any) -> None:
@@ -280,9 +286,7 @@ def test_nothing_is_shared(mode: Any) -> None:
             assert not np.shares_memory(a, x)
             a += 1.0
         np.testing.assert_array_equal(x, X)
-        np.testing.assert_array_equal(
-            wg.jacobian(lambda x: x, mode=mode)(x), np.eye(4)
-        )
+        np.testing.assert_array_equal(wg.jacobian(lambda x: x, mode=mode)(x), np.eye(4))
     assert len(arrays) == 2
     assert not np.shares_memory(*arrays)
 
@@ -291,7 +295,9 @@ def test_nothing_is_shared(mode: Any) -> None:
 
 
 def test_error_texts() -> None:
-    with pytest.raises(ValueError, match="mode is 'auto', 'forward' or 'reverse'; 'fwd' c"):
+    with pytest.raises(
+        ValueError, match="mode is 'auto', 'forward' or 'reverse'; 'fwd' c"
+    ):
         wg.jacobian(wide, mode="fwd")  # type: ignore[arg-type]
     for chunk in (0, -1, 1.5, "2"):
         with pytest.raises(ValueError, match="chunk is a positive int or None"):
@@ -311,9 +317,15 @@ def test_error_texts() -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(np.arange(3), "an array of dtype int64"), (True, "bool True"), ("no", "str 'no'")],
+    [
+        (np.arange(3), "an array of dtype int64"),
+        (True, "bool True"),
+        ("no", "str 'no'"),
+    ],
 )
-def test_results_without_derivative_are_refused(mode: Any, value: Any, shown: Any) -> None:
+def test_results_without_derivative_are_refused(
+    mode: Any, value: Any, shown: Any
+) -> None:
     def f(x: Any) -> Any:
         return {"x": x, "other": value}
 

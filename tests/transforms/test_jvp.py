@@ -30,7 +30,7 @@ def test_f_runs_once_and_zero_tangents_give_zero() -> None:
 
 
 def test_results_that_dont_depend() -> None:
-    y, dy = wg.jvp(lambda x: (3.0, np.argmax(x), np.ones(2), x), (X,), (V,))
+    _, dy = wg.jvp(lambda x: (3.0, np.argmax(x), np.ones(2), x), (X,), (V,))
     assert dy[0] == 0.0
     assert dy[1] == 0
     np.testing.assert_array_equal(dy[2], np.zeros(2))
@@ -38,7 +38,7 @@ def test_results_that_dont_depend() -> None:
 
 
 def test_aux() -> None:
-    y, dy, aux = wg.jvp(lambda x: (x * 2, {"x": x, "n": 1}), (X,), (V,), has_aux=True)
+    _, _, aux = wg.jvp(lambda x: (x * 2, {"x": x, "n": 1}), (X,), (V,), has_aux=True)
     np.testing.assert_array_equal(aux["x"], X)
     assert type(aux["x"]) is np.ndarray
     with pytest.raises(ValueError, match="returns a pair"):

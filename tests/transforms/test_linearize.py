@@ -78,7 +78,9 @@ def test_under_other_transforms() -> None:
     np.testing.assert_allclose(wg.grad(by_lin)(X), -np.sin(X) * V)
     np.testing.assert_allclose(wg.jvp(by_lin, (X,), (V,))[1], np.sum(-np.sin(X) * V**2))
     stack = np.stack([X, 2 * X])
-    np.testing.assert_allclose(wg.vmap(by_lin)(stack), np.sum(np.cos(stack) * V, axis=1))
+    np.testing.assert_allclose(
+        wg.vmap(by_lin)(stack), np.sum(np.cos(stack) * V, axis=1)
+    )
     graph = wg.trace(by_lin, X)
     graph.check()
     np.testing.assert_allclose(graph(X + 1), by_lin(X + 1))

@@ -28,7 +28,9 @@ def test_every_level_below_is_cut_too() -> None:
     assert wg.grad(inner)(3.0) == 0.0
     assert wg.jvp(inner, (3.0,), (1.0,))[1] == 0.0
     # what an inner level stops, an outer variable's own path keeps
-    assert wg.grad(lambda x: x * wg.grad(lambda y: stop_gradient(y) * x)(1.0))(2.0) == 0.0
+    assert (
+        wg.grad(lambda x: x * wg.grad(lambda y: stop_gradient(y) * x)(1.0))(2.0) == 0.0
+    )
 
 
 def test_mapping_and_staging_go_on() -> None:

@@ -27,7 +27,9 @@ def test_is_the_transposed_jacobian() -> None:
         wanted = ct @ jac["y"][0] + 0.5 * jac["s"][0][0]
         np.testing.assert_allclose(gx, wanted, rtol=1e-13)
         assert type(gp["w"]) is float
-        assert gp["w"] == pytest.approx(ct @ jac["y"][1]["w"] + 0.5 * jac["s"][0][1]["w"])
+        assert gp["w"] == pytest.approx(
+            ct @ jac["y"][1]["w"] + 0.5 * jac["s"][0][1]["w"]
+        )
 
 
 def test_pullback_is_linear_and_repeatable() -> None:
@@ -40,7 +42,7 @@ def test_pullback_is_linear_and_repeatable() -> None:
 
 
 def test_aux() -> None:
-    y, pullback, aux = wg.vjp(lambda x: (np.sin(x), {"x": x, "n": 1}), X, has_aux=True)
+    _, pullback, aux = wg.vjp(lambda x: (np.sin(x), {"x": x, "n": 1}), X, has_aux=True)
     np.testing.assert_array_equal(aux["x"], X)
     assert type(aux["x"]) is np.ndarray
     np.testing.assert_array_equal(pullback(np.ones(4))[0], np.cos(X))

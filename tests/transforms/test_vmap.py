@@ -36,7 +36,9 @@ class TestInAxes:
         for axes in ((0, None), [0, None]):
             np.testing.assert_allclose(wg.vmap(np.dot, in_axes=axes)(X, W), X @ W)
         got = wg.vmap(np.outer, in_axes=(1, 0))(X, W)
-        np.testing.assert_allclose(got, [np.outer(c, w) for c, w in zip(X.T, W)])
+        np.testing.assert_allclose(
+            got, [np.outer(c, w) for c, w in zip(X.T, W, strict=True)]
+        )
 
     def test_prefix_trees(self) -> None:
         p = {"w": W, "b": [2.0, {"c": "text"}]}
@@ -97,7 +99,9 @@ class TestOutAxes:
 
 def test_nested_both_ways() -> None:
     y = rng.standard_normal(5)
-    outer = wg.vmap(wg.vmap(lambda a, b: np.sin(a) * b, in_axes=(None, 0)), in_axes=(0, None))
+    outer = wg.vmap(
+        wg.vmap(lambda a, b: np.sin(a) * b, in_axes=(None, 0)), in_axes=(0, None)
+    )
     np.testing.assert_allclose(outer(W, y), np.sin(W)[:, None] * y)
     inner = wg.vmap(lambda x: wg.vmap(lambda a: a * np.sum(x))(x))
     np.testing.assert_allclose(inner(X), X * X.sum(1, keepdims=True))
@@ -115,10 +119,14 @@ def test_size_zero(shape: Any) -> None:
 
 
 def test_integers_and_booleans_are_mapped() -> None:
-    got = wg.vmap(lambda n, m: np.where(m, n, -n))(np.arange(3), np.array([1, 0, 1]) > 0)
+    got = wg.vmap(lambda n, m: np.where(m, n, -n))(
+        np.arange(3), np.array([1, 0, 1]) > 0
+    )
     np.testing.assert_array_equal(got, [0, -1, 2])
     assert got.dtype == np.arange(3).dtype
-    np.testing.assert_array_equal(wg.vmap(lambda i: np.take(W, i))(np.arange(3)), W[:3])
+    np.testing.assert_array_equal(
+        wg.vmap(lambda i: wg.numpy.take(W, i))(np.arange(3)), W[:3]
+    )
 
 
 def test_writes_stay_inside() -> None:
@@ -137,7 +145,9 @@ def test_writes_stay_inside() -> None:
 
 def test_nothing_is_shared() -> None:
     x, w = X.copy(), W.copy()
-    a, b, c = wg.vmap(lambda x, w: (x, x, w), in_axes=(0, None), out_axes=(0, 1, None))(x, w)
+    a, b, c = wg.vmap(lambda x, w: (x, x, w), in_axes=(0, None), out_axes=(0, 1, None))(
+        x, w
+    )
     arrays = [x, w, a, b, c]
     for i, one in enumerate(arrays):
         assert one.flags.writeable

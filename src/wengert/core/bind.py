@@ -13,6 +13,7 @@ import numpy as np
 from wengert.core.errors import (
     ShapeMismatch,
     TracedValueError,
+    TypeMismatch,
     WengertError,
     explain,
     user_line,
@@ -194,6 +195,29 @@ def dressed(
     came = ", ".join(map(str, types))
     error.add_note(f"In `{op.name}` of ({came})\n  At:   {user_line()}")
     return error
+
+
+def fixed(x: Any) -> Any:
+    """`x` as it is now: a copy of an array, a handle of its own for a traced value.
+
+    Both may be written into by whoever else holds them.
+    """
+    if isinstance(x, Tracer):
+        return Tracer(x.interp, x.value, x.mark)
+    return x.copy(order="K") if isinstance(x, np.ndarray) else x
+
+
+def check_kind(op: Op, dtype: np.dtype[Any]) -> None:
+    """Refuses results that aren't numbers: of object, string or date arrays."""
+    if dtype.kind not in "fciub":
+        raise TypeMismatch(
+            explain(
+                "Traced values meet arrays of numbers.",
+                f"`{op.name}` gives dtype {dtype}",
+                "convert with .astype(float), or keep such data out of the traced "
+                "computation.",
+            )
+        )
 
 
 def is_traced(x: object) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.bind import Tracer, fixed
 from wengert.core.types import Array
 
 Snapshots = dict[int, tuple[Array, Array]]
@@ -29,15 +30,15 @@ def snapshot(x: Array, made: Snapshots) -> Array:
 
 
 def _same_bytes(a: Array, b: Array) -> bool:
-    if a.shape != b.shape or a.dtype != b.dtype:
+    """By bytes: -0.0 isn't 0.0, and nan is nan."""
+    if a.shape != b.shape or a.dtype != b.dtype or a.dtype.hasobject:
         return False
-    if b.flags.c_contiguous and a.flags.c_contiguous and a.nbytes % 8 == 0:
-        return bool(np.array_equal(_words(a), _words(b)))
-    return bool(np.array_equal(a, b))
+    return bool(np.array_equal(_words(a), _words(b)))
 
 
 def _words(x: Array) -> Array:
-    return x.reshape(-1).view(np.uint64)
+    flat = np.ascontiguousarray(x).reshape(-1)
+    return flat.view(np.uint64 if flat.nbytes % 8 == 0 else np.uint8)
 
 
 def _references(values: list[Any]) -> int:
@@ -74,6 +75,8 @@ def owned(values: list[Array]) -> list[Array]:
             or not x.flags.writeable
         ):
             x = x.copy()
+        elif isinstance(x, Tracer):
+            x = fixed(x)
         elif isinstance(x, float | complex) and type(x) in (float, complex):
             x = np.float64(x) if type(x) is float else np.complex128(x)
         out.append(x)

@@ -1,6 +1,7 @@
 """Nested containers, through optree: dicts, lists, tuples, dataclasses, None, …"""
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,18 +12,21 @@ from wengert.core.errors import ShapeMismatch
 _NAMESPACE = "wengert"
 Spec = optree.PyTreeSpec
 _known_dataclasses: set[type] = set()
+_registering = threading.Lock()
 
 
 def _is_leaf(x: Any) -> bool:
     """Registers a dataclass when it is first met; never a leaf by itself."""
     kind = type(x)
     if dataclasses.is_dataclass(x) and kind not in _known_dataclasses:
-        _register_dataclass(kind)
+        with _registering:
+            if kind not in _known_dataclasses:
+                _register_dataclass(kind)
+                _known_dataclasses.add(kind)
     return False
 
 
 def _register_dataclass(kind: type) -> None:
-    _known_dataclasses.add(kind)
     names = tuple(f.name for f in dataclasses.fields(kind))
 
     def take_apart(x: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:

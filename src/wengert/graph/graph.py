@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Tracer, bind
+from wengert.core.admit import check_numbers
+from wengert.core.bind import Tracer, bind, fixed
 from wengert.core.errors import ShapeMismatch, WengertError, line_of
 from wengert.core.op import Missing, Op, Zero
 from wengert.core.types import Array, Type, type_of
@@ -102,7 +103,9 @@ class Node:
 
 def constant(value: Array, copy: bool = True) -> Node:
     """A node for a known value; an array is copied unless it is nobody else's."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, Tracer):
+        value = fixed(value)
+    elif isinstance(value, np.ndarray):
         value = value.copy() if copy else value
         value.flags.writeable = False
     return Node(CONSTANT, (), {"value": value}, type_of(value))
@@ -377,8 +380,10 @@ def topological(
 
 
 def _checked(node: Node, x: Any, graph: str) -> Array:
-    if not isinstance(x, np.ndarray | np.generic | Tracer):
-        x = np.asarray(x)[()]
+    if isinstance(x, list | tuple):
+        x = np.asarray(x)
+    expected = f"Input {node.name or node.number!r} of the graph `{graph}` is an array."
+    x = check_numbers(x, expected, "what came")
     if x.shape != node.shape:
         raise ShapeMismatch(
             f"Input {node.name or node.number!r} of the graph `{graph}` has shape "
@@ -406,7 +411,7 @@ def _release(
 
 def _out(x: Array) -> Array:
     # A constant or an input that is also an output must not be shared with the caller.
-    return x.copy() if isinstance(x, np.ndarray) else x
+    return fixed(x)
 
 
 def _expected_type(node: Node) -> Any:

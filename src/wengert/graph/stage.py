@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Interpreter, Tracer, bind, dressed
+from wengert.core.admit import check_numbers, check_result
+from wengert.core.bind import (
+    Interpreter,
+    Tracer,
+    bind,
+    check_kind,
+    dressed,
+    fixed,
+)
 from wengert.core.errors import (
     ShapeMismatch,
     TracedValueError,
@@ -56,6 +64,7 @@ class Stage(Interpreter):
 
     def lift(self, x: Array) -> Tracer:
         """A constant of the graph."""
+        x = fixed(x)
         return Tracer(self, x, constant(x))
 
     def shape_of(self, x: Tracer) -> Shape:
@@ -100,6 +109,8 @@ class Stage(Interpreter):
             raise
         except Exception as error:
             raise dressed(error, op, args, params) from None
+        if not op.multiple:
+            check_kind(op, type.dtype)
         y = None if any(v is None for v in values) else bind(op, *values, **params)
         node = Node(op, nodes, params, type, _place(), scope=SCOPE.get())
         if not op.multiple:
@@ -155,12 +166,13 @@ def stage(
     inputs = [
         interp.input(t, v, name) for (t, v), name in zip(leaves, names, strict=True)
     ]
+    nodes = tuple(t.mark for t in inputs)  # now: f may write into its arguments
     try:
         results, out_spec = tree.flatten(f(*rebuild(inputs)))
         outputs = tuple(
             r.mark
             if isinstance(r, Tracer) and r.interp is interp
-            else constant(r if isinstance(r, Tracer) else np.asarray(r)[()])
+            else constant(_plain(r))
             for r in results
         )
         guards = tuple(interp.guards)
@@ -168,9 +180,14 @@ def stage(
         interp.close()
     name = getattr(f, "__name__", "graph")
     name = name if name.isidentifier() else "graph"
-    return Graph(
-        tuple(t.mark for t in inputs), outputs, in_spec, out_spec, name, guards
-    )
+    return Graph(nodes, outputs, in_spec, out_spec, name, guards)
+
+
+def _plain(r: Any) -> Array:
+    if isinstance(r, Tracer):
+        return r
+    expected = "A traced function returns arrays of numbers, or containers of them."
+    return check_numbers(check_result(r), expected, "a result")
 
 
 def trace(f: Callable[..., Any], *examples: Any, values: bool = False) -> Graph:
@@ -231,8 +248,5 @@ def _shield_types(x: Any) -> Any:
 def _typed(x: Any, values: bool) -> tuple[Type, Array | None]:
     if isinstance(x, _Leaf):
         return x.type, None
-    if not isinstance(x, np.ndarray | np.generic | Tracer):
-        x = np.asarray(x)[()]
-    if isinstance(x, np.ndarray):
-        x = x.copy()
+    x = check_numbers(x, "trace takes arrays of numbers as examples.", "an example")
     return type_of(x), x if values else None

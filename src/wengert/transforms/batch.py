@@ -7,7 +7,8 @@ import numpy as np
 import optree
 
 from wengert.core import tree
-from wengert.core.bind import Interpreter, Tracer
+from wengert.core.admit import check_result
+from wengert.core.bind import Interpreter, Tracer, check_kind, fixed
 from wengert.core.errors import (
     ShapeMismatch,
     TracedValueError,
@@ -34,7 +35,7 @@ class Batch(Interpreter):
 
     def lift(self, x: Array) -> Tracer:
         """A constant, the same for every item."""
-        return Tracer(self, self.repeated(x), None)
+        return Tracer(self, self.repeated(fixed(x)), None)
 
     def repeated(self, x: Array) -> Array:
         """A value that isn't mapped, with the mapped axis in front."""
@@ -64,6 +65,7 @@ class Batch(Interpreter):
         y = op.batch(op, self.size, values, mapped, params)
         if op.multiple:
             return tuple(Tracer(self, part, None) for part in y)
+        check_kind(op, y.dtype)
         return Tracer(self, y, None)
 
 
@@ -190,13 +192,6 @@ def cover(prefix: Any, full: Any, what: str) -> list[tuple[Any, Any]]:
     return list(zip(leaves, below, strict=True))
 
 
-def fixed(x: Any) -> Any:
-    """`x` as it is now: a copy of an array, a handle of its own for a traced value."""
-    if isinstance(x, Tracer):
-        return Tracer(x.interp, x.value, x.mark)
-    return x.copy() if isinstance(x, np.ndarray) else x
-
-
 def _per_argument(in_axes: Any, args: tuple[Any, ...]) -> Any:
     if in_axes is None or isinstance(in_axes, int):
         return in_axes
@@ -296,7 +291,7 @@ def _placed(interp: Batch, r: Any, place: int | None, result: Any, i: int) -> Ar
 
 
 def _plain_result(r: Any, result: Any, i: int) -> Array:
-    y = np.asarray(r)
+    y = np.asarray(check_result(r))
     if y.dtype.kind not in "fciub":
         raise TypeMismatch(
             explain(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Interpreter, Tracer, bind
+from wengert.core.bind import Interpreter, Tracer, bind, fixed
 from wengert.core.errors import (
     ShapeMismatch,
     TracedValueError,
@@ -26,7 +26,7 @@ from wengert.core.types import Array, Type, type_of
 from wengert.graph.graph import CONSTANT, Graph
 from wengert.graph.stage import stage
 from wengert.ops.batching import Args, Mapped, Params
-from wengert.transforms.batch import Batch, fixed, map_flat
+from wengert.transforms.batch import Batch, map_flat
 
 # (size, which arrays are mapped) per `vmap`, the innermost first; the axis of the last
 # one is in front.

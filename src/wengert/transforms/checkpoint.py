@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Tracer, bind, known
+from wengert.core.bind import Tracer, bind, fixed, known
 from wengert.core.errors import ShapeMismatch, at_the_edge, explain, name_of
 from wengert.core.op import Op, Rules
 from wengert.core.types import Array, Type, is_inexact, type_of
 from wengert.graph.graph import CONSTANT, INPUT, Graph
 from wengert.graph.stage import Stage, stage
 from wengert.ops.batching import Args, Mapped, Params
-from wengert.transforms.batch import Batch, fixed
+from wengert.transforms.batch import Batch
 from wengert.transforms.call import (
     Layers,
     captured,

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Interpreter, Tracer, bind, is_staged, known
+from wengert.core.admit import check_leaf, check_result
+from wengert.core.bind import Interpreter, Tracer, bind, check_kind, fixed, is_staged, known
 from wengert.core.errors import DerivativeError, ShapeMismatch, at_the_edge, explain
 from wengert.core.memory import owned
 from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.types import Array, type_of, zeros
 from wengert.ops.strong import strong_contraction, strong_product
 from wengert.transforms.backward import all_zero, finite
-from wengert.transforms.leaves import check_leaf, check_tangent, split_aux
+from wengert.transforms.leaves import check_tangent, split_aux
 
 
 class Forward(Interpreter):
@@ -33,6 +34,7 @@ class Forward(Interpreter):
 
     def lift(self, x: Array) -> Array:
         """A constant: its tangent is zero."""
+        x = fixed(x)
         return Tracer(self, x, None) if x.dtype.kind in "fc" else x
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
@@ -64,6 +66,7 @@ class Forward(Interpreter):
                 for part, d in zip(y, dy, strict=True)
             )
         if y.dtype.kind not in "fc":
+            check_kind(op, y.dtype)
             return y
         return Tracer(self, y, _like(dy, y))
 
@@ -162,7 +165,7 @@ def push(
             ys, dys = [], []
             for r in results:
                 ours = isinstance(r, Tracer) and r.interp is interp
-                y = r.value if ours else r
+                y = r.value if ours else check_result(r)
                 dy = r.mark if ours else None
                 ys.append(y)
                 dys.append(_zero_tangent(y) if dy is None else dy)

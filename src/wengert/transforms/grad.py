@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
+from wengert.core.admit import check_leaf
 from wengert.core.bind import Tracer
 from wengert.core.errors import (
     DerivativeError,
@@ -19,7 +20,7 @@ from wengert.core.errors import (
 from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
 from wengert.transforms.backward import zeros_ct
-from wengert.transforms.leaves import check_leaf, like_leaves
+from wengert.transforms.leaves import like_leaves
 from wengert.transforms.naming import named_after
 from wengert.transforms.reverse import Record
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wengert.core import tree
+from wengert.core.admit import check_leaf
 from wengert.core.bind import Tracer
 from wengert.core.errors import (
     DerivativeError,
@@ -24,7 +25,7 @@ from wengert.transforms.grad import (
     _check_holomorphic,
     _choose,
 )
-from wengert.transforms.leaves import check_leaf, check_pair
+from wengert.transforms.leaves import check_pair
 from wengert.transforms.linearize import tangent_graph
 from wengert.transforms.naming import named_after
 from wengert.transforms.reverse import Record

@@ -6,58 +6,10 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Interpreter, Tracer
+from wengert.core.admit import check_numbers, check_result
+from wengert.core.bind import Interpreter, Tracer, fixed
 from wengert.core.errors import ShapeMismatch, TypeMismatch, explain, name_of
 from wengert.core.types import Array, Type, type_of
-
-
-def check_leaf(x: Any, where: str, name: str, allow_int: bool = False) -> Array:
-    """An argument as an array or scalar that is ours, or an error that names it.
-
-    Float and complex pass; with `allow_int` integers and booleans do too.
-    """
-    kind = type(x)
-    if kind is float:
-        return np.float64(x)
-    if kind is np.float64:
-        return x
-    if kind is np.ndarray or isinstance(x, np.generic | Tracer):
-        kinds = "fciub" if allow_int else "fc"
-        if x.dtype.kind in kinds:
-            if kind is not np.ndarray:
-                return x
-            # The tape works on values as they were when the function ran.
-            return x.copy(order="K") if x.ndim else x[()]
-        return _refuse(x, f"dtype {x.dtype}", where, name)
-    if kind is complex:
-        return np.complex128(x)
-    if kind in (int, bool) and allow_int:
-        return np.asarray(x)[()]
-    if isinstance(x, np.ndarray):
-        return _refuse(x, f"{kind.__module__}.{kind.__name__}, a subclass", where, name)
-    return _refuse(x, f"{kind.__name__} {x!r:.40}", where, name)
-
-
-def _refuse(x: Any, came: str, where: str, name: str) -> Any:
-    kind = x.dtype.kind if hasattr(x, "dtype") else ""
-    if isinstance(x, np.ma.MaskedArray):
-        do = "fill it first (x.filled(0)) and pass the mask as another argument."
-    elif isinstance(x, np.ndarray) and type(x) is not np.ndarray:
-        do = "pass a plain array: np.asarray(x), after dropping the unit by hand."
-    elif isinstance(x, bool | int) or (kind in "iub" and kind):
-        do = (
-            "pass a float (1.0 for 1, x.astype(float)); leave the argument out of "
-            "argnums; or allow_int=True, where its gradient is zero."
-        )
-    else:
-        do = "leave the argument out of argnums, or convert it to a float array."
-    raise TypeMismatch(
-        explain(
-            f"{where} differentiates with respect to float and complex arrays.",
-            f"{name or 'an argument'} is {came}",
-            do,
-        )
-    )
 
 
 def check_pair(f: Any, result: Any) -> tuple[Any, Any]:
@@ -80,7 +32,7 @@ def split_aux(f: Any, result: Any, interp: Interpreter) -> tuple[Any, list[Any]]
     def plain(x: Any) -> Any:
         if isinstance(x, Tracer) and x.interp is interp:
             x = x.value
-        return x.copy() if isinstance(x, np.ndarray) else x
+        return fixed(check_result(x))
 
     return y, [tree.map(plain, aux)]
 
@@ -89,7 +41,7 @@ def untraced(x: Any) -> Any:
     """A value from a function that has ended: down to the levels that haven't."""
     while isinstance(x, Tracer) and "ended" in type(x.interp).__dict__:
         x = x.value
-    return x.copy() if isinstance(x, np.ndarray) else x
+    return fixed(x)
 
 
 def like_leaves(values: list[Array], leaves: Sequence[Any]) -> list[Any]:
@@ -126,16 +78,7 @@ def check_tangent(t: Any, primal: Array) -> Array:
 
 
 def _check_like(c: Any, type: Type, what: str, other: str) -> Array:
-    if isinstance(c, bool | int | float | complex):
-        c = np.asarray(c)[()]
-    if not isinstance(c, np.ndarray | np.generic | Tracer):
-        raise TypeMismatch(
-            explain(
-                f"A {what} is an array of {other}'s type {type}.",
-                f"{c.__class__.__name__}",
-                f"pass an array of shape {type.shape}.",
-            )
-        )
+    c = check_numbers(c, f"A {what} is an array of {other}'s type {type}.", f"the {what}")
     if c.shape != type.shape:
         raise ShapeMismatch(
             explain(
@@ -144,7 +87,7 @@ def _check_like(c: Any, type: Type, what: str, other: str) -> Array:
                 f"np.broadcast_to(..., {type.shape}) if broadcasting is meant.",
             )
         )
-    if (c.dtype.kind == "c" and type.dtype.kind != "c") or c.dtype.kind not in "fciub":
+    if c.dtype.kind == "c" and type.dtype.kind != "c":
         raise TypeMismatch(
             explain(
                 f"The {what} must have {other}'s dtype {type.dtype}.",

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
+from wengert.core.admit import check_leaf
 from wengert.core.errors import at_the_edge, name_of
 from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
 from wengert.graph.graph import Graph
 from wengert.graph.stage import stage
 from wengert.transforms.forward import push
-from wengert.transforms.leaves import check_leaf, check_tangent
+from wengert.transforms.leaves import check_tangent
 from wengert.transforms.naming import named_after
 
 

@@ -6,17 +6,13 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
+from wengert.core.admit import check_leaf, check_result
 from wengert.core.bind import Tracer, is_staged
 from wengert.core.errors import at_the_edge
 from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
 from wengert.transforms.backward import backward, finite, unbounded, zeros_ct
-from wengert.transforms.leaves import (
-    check_cotangent,
-    check_leaf,
-    like_leaves,
-    split_aux,
-)
+from wengert.transforms.leaves import check_cotangent, like_leaves, split_aux
 from wengert.transforms.tape import Node, Reverse
 
 
@@ -51,7 +47,7 @@ class Record:
                 r.mark if o else None for r, o in zip(results, ours, strict=True)
             ]
             self.values: list[Array] = [
-                r.value if o else r for r, o in zip(results, ours, strict=True)
+                r.value if o else check_result(r) for r, o in zip(results, ours, strict=True)
             ]
         finally:
             interp.close()

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Tracer
+from wengert.core.bind import Tracer, fixed
 from wengert.core.errors import ShapeMismatch, explain, name_of
 from wengert.core.memory import owned
 from wengert.core.op import Op, Rules
 from wengert.core.types import Array, is_inexact, type_of, zeros
-from wengert.transforms.batch import cover, fixed
+from wengert.transforms.batch import cover
 from wengert.transforms.call import (
     ARRAY,
     Call,

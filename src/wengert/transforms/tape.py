@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy import float64, ndarray
 
-from wengert.core.bind import NO_PARAMS, Interpreter, Tracer, bind, dressed
+from wengert.core.bind import NO_PARAMS, Interpreter, Tracer, bind, check_kind, dressed, fixed
 from wengert.core.errors import DerivativeError, explain
 from wengert.core.memory import ONE_VARIABLE, snapshot
 from wengert.core.op import Missing, Op, Partials, Zero
@@ -53,6 +53,7 @@ class Reverse(Interpreter):
 
     def lift(self, x: Array) -> Array:
         """A constant: a node that no argument leads to."""
+        x = fixed(x)
         return self.input(x) if x.dtype.kind in "fc" else x
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
@@ -203,11 +204,11 @@ class Reverse(Interpreter):
         keep_y, (keep_a, keep_b) = rule.masks[mask]
         if not keep_a:
             a = None
-        elif mark_a is None and type(a) is ndarray:
+        elif mark_a is None and type(a) is not float:
             a = self._constant(a)
         if not keep_b:
             b = None
-        elif mark_b is None and type(b) is ndarray:
+        elif mark_b is None and type(b) is not float:
             b = self._constant(b)
         node = (
             next(_numbers), shape, dtype, op, (mark_a, mark_b),
@@ -218,20 +219,12 @@ class Reverse(Interpreter):
     def _constant(self, x: Array) -> Array:
         """`x` as it is now: the user may write into it before the backward pass."""
         if type(x) is not np.ndarray:
-            return x
+            return fixed(x)
         if x.nbytes <= 4096:
             return x.copy()
         return snapshot(x, self.constants)
 
 
 def _untracked(op: Op, y: Array) -> Array:
-    if y.dtype.kind in "biu":
-        return y
-    raise DerivativeError(
-        explain(
-            "Derivatives are of float and complex arrays.",
-            f"`{op.name}` gives dtype {y.dtype}",
-            "convert with .astype(float), or keep such data out of the "
-            "differentiated computation.",
-        )
-    )
+    check_kind(op, y.dtype)
+    return y
