@@ -525,7 +525,7 @@ def vjp_returning(value: Any) -> Any:
         ((X + 1j, None), "must have the argument's dtype float64"),
         ((X, X), r"for argument 1 must have the structure \{'w': \*\}"),
         ((X, {"w": X, "b": X}), "The structure of cotangent from bwd of `named`"),
-        ((X, {"w": "text"}), "Came: str"),
+        ((X, {"w": "text"}), "for argument 1 is str 'text'"),
     ],
 )
 def test_wrong_cotangents(value: Any, message: str) -> None:

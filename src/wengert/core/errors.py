@@ -90,6 +90,16 @@ def users_cause(error: BaseException) -> WengertError | None:
 _COVER = "setting an array element with a sequence"
 
 
+def _line_in(trace: TracebackType | None) -> str:
+    """The innermost line of the user's in a traceback."""
+    place = "<unknown>"
+    while trace is not None:
+        if _is_users(trace.tb_frame.f_code.co_filename):
+            place = _show(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return place
+
+
 class at_the_edge:
     """Context of a public call: an error of ours that NumPy covered comes forward."""
 
@@ -107,8 +117,13 @@ class at_the_edge:
         covers = isinstance(error, ValueError) and str(error).startswith(_COVER)
         hidden = users_cause(error) if covers and error is not None else None
         if hidden is not None:
+            assert error is not None
+            # NumPy's error names ours as its cause, and ours would have NumPy's as its
+            # context; and our traceback has this frame: three circles to open.
+            error.__cause__ = error.__context__ = None
             try:
                 raise hidden from None
             finally:
-                # Its traceback has this frame: a name here would close a circle.
                 error = trace = hidden = None
+        elif isinstance(error, IndexError) and not getattr(error, "__notes__", None):
+            error.add_note(f"  At:   {_line_in(trace)}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wengert.core.errors import TypeMismatch, explain
 from wengert.core.types import Array, Type
 
 Rule = Callable[..., Any]
@@ -186,8 +187,27 @@ class Op:
     def __repr__(self) -> str:
         return f"Op({self.name})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name: another process has the same ops."""
+        if op_named(self.name) is not self:
+            raise TypeMismatch(
+                explain(
+                    "Ops of the library are pickled by name.",
+                    f"`{self.name}`, which belongs to a custom rule or an override",
+                    "make it in the other process, from the function.",
+                )
+            )
+        return op_named, (self.name,)
+
 
 OPS: dict[str, Op] = {}
+# The leaves of graphs: not operations, so not listed among them.
+LEAVES: dict[str, Op] = {}
+
+
+def op_named(name: str) -> Op | None:
+    """The op of this name, or None."""
+    return OPS.get(name) or LEAVES.get(name)
 
 
 def register(op: Op) -> Op:

@@ -11,7 +11,7 @@ from wengert.core import tree
 from wengert.core.admit import check_numbers
 from wengert.core.bind import Tracer, bind, fixed
 from wengert.core.errors import ShapeMismatch, WengertError, line_of
-from wengert.core.op import Missing, Op, Zero
+from wengert.core.op import LEAVES, Missing, Op, Zero
 from wengert.core.types import Array, Type, type_of
 
 _numbers = itertools.count()
@@ -22,7 +22,8 @@ def _never(*args: Any, **params: Any) -> Any:
 
 
 def _leaf(name: str) -> Op:
-    return Op(name, _never, _never, Missing("it is a leaf of a graph"), _never)
+    missing = Missing("it is a leaf of a graph")
+    return LEAVES.setdefault(name, Op(name, _never, _never, missing, _never))
 
 
 INPUT = _leaf("input")
@@ -35,6 +36,7 @@ PART = Op(
     derivative=Zero("handled by the interpreters"),
     batch=_never,
 )
+LEAVES["part"] = PART
 
 
 class Node:
@@ -46,7 +48,8 @@ class Node:
         inputs: the nodes whose results are its arguments.
         params: its static parameters; a constant's `value`.
         type: shape and dtype of its result (a tuple of them for several results).
-        source: where the user's code did this: (code object, instruction), or None.
+        source: where the user's code did this: (code object, instruction); the line's
+            text, in a graph from another process; or None.
         name: the user's name for it, or "".
         scope: the names of the `with wg.scope(...)` blocks around it, joined by "/".
     """
@@ -59,7 +62,7 @@ class Node:
         inputs: tuple["Node", ...],
         params: dict[str, Any],
         type: Any,
-        source: tuple[Any, int] | None = None,
+        source: tuple[Any, int] | str | None = None,
         name: str = "",
         scope: str = "",
     ) -> None:
@@ -95,6 +98,8 @@ class Node:
     @property
     def line(self) -> str:
         """The user's line, as `file.py:12: code`, or ""."""
+        if isinstance(self.source, str):
+            return self.source
         return line_of(*self.source) if self.source else ""
 
     def __repr__(self) -> str:
@@ -324,12 +329,48 @@ class Graph:
     def __hash__(self) -> int:
         return hash(read.structure(self))
 
+    def __copy__(self) -> "Graph":
+        return self  # immutable
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Graph":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a flat list of rows, so that a long graph needs no recursion."""
+        place = {n: i for i, n in enumerate(self.nodes)}
+        rows = [
+            (
+                n.op, tuple(place[i] for i in n.inputs), n.params, n.type, n.line,
+                n.name, n.scope,
+            )
+            for n in self.nodes
+        ]  # fmt: skip
+        ends = [place[n] for n in self.inputs], [place[n] for n in self.outputs]
+        return _from_rows, (rows, *ends, self.in_spec, self.out_spec, self.name)
+
     def __repr__(self) -> str:
         ops = sum(self.counts().values())
         return f"<Graph {self.name}: {len(self.inputs)} inputs, {ops} operations>"
 
     def __str__(self) -> str:
         return text.render(self)
+
+
+def _from_rows(
+    rows: list[Any],
+    inputs: list[int],
+    outputs: list[int],
+    in_spec: Any,
+    out_spec: Any,
+    name: str,
+) -> Graph:
+    nodes: list[Node] = []
+    for op, at, *rest in rows:
+        nodes.append(Node(op, tuple(nodes[i] for i in at), *rest))
+    return Graph(
+        tuple(nodes[i] for i in inputs), tuple(nodes[i] for i in outputs), in_spec,
+        out_spec, name,
+    )  # fmt: skip
 
 
 def _evaluate(

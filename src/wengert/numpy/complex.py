@@ -7,6 +7,7 @@ import numpy as np
 from wengert.core.bind import bind
 from wengert.core.types import Array
 from wengert.numpy.dispatch import SPECIAL, implements, operand
+from wengert.numpy.views import bind_view
 from wengert.ops import complex as ops
 from wengert.ops.elementwise.record import UFUNCS
 
@@ -18,13 +19,13 @@ def _is_complex(x: Array) -> bool:
 @implements(np.real)
 def real(val: Any) -> Array:
     x = operand(val)
-    return bind(ops.REAL, x) if _is_complex(x) else x
+    return bind_view(ops.REAL, x) if _is_complex(x) else x
 
 
 @implements(np.imag)
 def imag(val: Any) -> Array:
     x = operand(val)
-    return bind(ops.IMAG, x) if _is_complex(x) else np.zeros_like(x)
+    return bind_view(ops.IMAG, x) if _is_complex(x) else np.zeros_like(x)
 
 
 @implements(np.angle)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind
+from wengert.core.bind import Tracer, bind, known
 from wengert.core.errors import TracedValueError, explain
 from wengert.core.op import Op
 from wengert.core.types import Array
@@ -17,7 +17,7 @@ from wengert.numpy.dispatch import (
     array_ufunc,
     operand,
 )
-from wengert.numpy.views import View, write
+from wengert.numpy.views import write
 from wengert.ops.elementwise import arithmetic as a
 from wengert.ops.elementwise.rounding import PIECEWISE_CONSTANT as CONSTANT
 
@@ -45,7 +45,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
 def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
     def method(x: Array, other: Any) -> Any:
         y = forward(x, other)
-        if x.ndim == 0 and not isinstance(x, View):
+        if x.ndim == 0 and not isinstance(known(x), np.ndarray):
             return y  # as NumPy's scalars, which are immutable
         return write(x, y)
 

@@ -13,6 +13,7 @@ from wengert.core.bind import Tracer, bind, known
 from wengert.core.errors import ShapeMismatch, explain
 from wengert.core.op import Linear, Op
 from wengert.core.types import Array
+from wengert.ops.complex import IMAG, REAL
 from wengert.ops.index import INDEX, INDEX_SET
 
 _interp = Tracer.__dict__["interp"]
@@ -119,6 +120,8 @@ def write(x: Tracer, new: Array) -> Tracer:
         new = _put_back(target, new)
         target = target.source
     _set(target, new if isinstance(new, Tracer) else target.interp.lift(new))
+    if not isinstance(target, View) and isinstance(target.value, np.generic):
+        _value.__set__(target, np.asarray(target.value))  # it stays an array
     return x
 
 
@@ -129,6 +132,10 @@ def overwrite(op: Op, x: Tracer, key: Any, arrays: list[Array], value: Array) ->
 
 def _put_back(view: View, new: Array) -> Array:
     """The contents of the view's source once the view's elements are `new`."""
+    if view.op is REAL:
+        return new + 1j * np.imag(view.source)
+    if view.op is IMAG:
+        return np.real(view.source) + 1j * new
     if view.op is INDEX:
         return bind(INDEX_SET, view.source, new, key=view.params["key"])
     rule = view.op.derivative

@@ -30,19 +30,21 @@ UFUNCS[np.conjugate] = CONJUGATE
 REAL = register(
     Op(
         name="real",
-        evaluate=lambda x: np.array(x.real)[()],
+        evaluate=lambda x: x.real,
         type_of=_real_type,
         derivative=Linear(lambda ct, _x: ct.astype(_x.dtype)),
         batch=batching.elementwise,
+        view=True,
     )
 )
 IMAG = register(
     Op(
         name="imag",
-        evaluate=lambda x: np.array(x.imag)[()],
+        evaluate=lambda x: x.imag,
         type_of=_real_type,
         derivative=Linear(lambda ct, _x: 1j * ct.astype(_x.dtype)),
         batch=batching.elementwise,
+        view=True,
     )
 )
 

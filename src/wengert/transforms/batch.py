@@ -121,7 +121,10 @@ def vmap(
     array([3., 4.])
     """
 
-    @named_after(f, "vmap", f"{name_of(f)}, applied to every item along an axis.")
+    @named_after(
+        f, "vmap", f"{name_of(f)}, applied to every item along an axis.",
+        in_axes=in_axes, out_axes=out_axes,
+    )  # fmt: skip
     def mapped(*args: Any, **kwargs: Any) -> Any:
         with at_the_edge():
             leaves, spec = tree.flatten(args)

@@ -61,7 +61,10 @@ def value_and_grad(
     (np.float64(36.0), 24.0)
     """
 
-    @named_after(f, "value_and_grad", f"The value of {name_of(f)} and its gradient.")
+    @named_after(
+        f, "value_and_grad", f"The value of {name_of(f)} and its gradient.",
+        argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int,
+    )  # fmt: skip
     def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         with at_the_edge():
             chosen = _choose(f, args, argnums)
@@ -132,7 +135,10 @@ def grad(
         f, argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int
     )
 
-    @named_after(f, "grad", f"The gradient of {name_of(f)}.")
+    @named_after(
+        f, "grad", f"The gradient of {name_of(f)}.",
+        argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int,
+    )  # fmt: skip
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient

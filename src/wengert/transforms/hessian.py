@@ -53,7 +53,9 @@ def hessian(
         gradient, argnums, chunk=chunk, has_aux=has_aux, holomorphic=holomorphic
     )
 
-    @named_after(f, "hessian", f"The Hessian of {name_of(f)}.")
+    @named_after(
+        f, "hessian", f"The Hessian of {name_of(f)}.", argnums=argnums, chunk=chunk
+    )
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return columns(*args, **kwargs)
 

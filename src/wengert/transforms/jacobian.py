@@ -85,7 +85,10 @@ def jacobian(
     if chunk is not None and (not isinstance(chunk, int) or chunk < 1):
         raise ShapeMismatch(f"chunk is a positive int or None; {chunk!r:.40} came.")
 
-    @named_after(f, "jacobian", f"The Jacobian of {name_of(f)}.")
+    @named_after(
+        f, "jacobian", f"The Jacobian of {name_of(f)}.", argnums=argnums, mode=mode,
+        chunk=chunk, has_aux=has_aux, holomorphic=holomorphic,
+    )  # fmt: skip
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         with at_the_edge():
             chosen = _choose(f, args, argnums, "jacobian")

@@ -8,7 +8,7 @@ import numpy as np
 from wengert.core import tree
 from wengert.core.admit import check_leaf, check_result
 from wengert.core.bind import Tracer, is_staged
-from wengert.core.errors import at_the_edge
+from wengert.core.errors import TypeMismatch, at_the_edge, explain
 from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
 from wengert.transforms.backward import backward, finite, unbounded, zeros_ct
@@ -103,15 +103,39 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         record = Record(f, values, lambda ts: tree.unflatten(spec, ts), has_aux)
         y = record.result(owned(list(record.values)))
 
-    def pullback(ct: Any) -> Any:
+    pullback = Pullback(record, spec, leaves, values)
+    return (y, pullback, *record.aux)
+
+
+class Pullback:
+    """ct ↦ Jᵀct at the point where `vjp` was called."""
+
+    __slots__ = ("leaves", "record", "spec", "types")
+
+    def __init__(
+        self, record: Record, spec: Any, leaves: list[Any], values: list[Array]
+    ) -> None:
+        self.record = record
+        self.spec = spec
+        self.leaves = leaves
+        self.types = [type_of(x) for x in values]
+
+    def __call__(self, ct: Any) -> Any:
         with at_the_edge():
-            cts = check_cotangent(ct, record.spec, record.values)
-            pulled = record.pull(cts)
+            cts = check_cotangent(ct, self.record.spec, self.record.values)
+            pulled = self.record.pull(cts)
             grads = [
-                zeros_ct(type_of(x)) if g is None else g
-                for g, x in zip(pulled, values, strict=True)
+                zeros_ct(t) if g is None else g
+                for g, t in zip(pulled, self.types, strict=True)
             ]
             del pulled
-            return tree.unflatten(spec, like_leaves(owned(grads), leaves))
+            return tree.unflatten(self.spec, like_leaves(owned(grads), self.leaves))
 
-    return (y, pullback, *record.aux)
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeMismatch(
+            explain(
+                "A pullback holds the record of one run, which stays in its process.",
+                "pickle or copy to another process",
+                "call wg.vjp in the other process, or send wg.grad(f).",
+            )
+        )
