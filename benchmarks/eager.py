@@ -162,7 +162,9 @@ def main() -> None:
             runs = {name: make(chain, n, x) for name, make in libraries.items()}
             times = measure(runs, options.rounds)
             median = {k: statistics.median(v) / n * 1e6 for k, v in times.items()}
-            spread = {k: (max(v) - min(v)) / statistics.median(v) for k, v in times.items()}
+            spread = {
+                k: (max(v) - min(v)) / statistics.median(v) for k, v in times.items()
+            }
             ours = median["wengert"]
             print(f"\n{chain_name} on a {point_name}")
             for name, value in median.items():

@@ -57,7 +57,8 @@ def test_a_changed_array_is_copied_again() -> None:
     first = snapshot(x, made)
     x[500] = -1.0
     second = snapshot(x, made)
-    assert first[500] == 500.0 and second[500] == -1.0
+    assert first[500] == 500.0
+    assert second[500] == -1.0
 
 
 def test_nan_counts_as_unchanged_and_minus_zero_as_a_change() -> None:

@@ -7,6 +7,8 @@ import pytest
 
 import wengert as wg
 from wengert.core.errors import TypeMismatch
+from wengert.core.types import type_of
+from wengert.ops.convert import ASTYPE
 from wengert.testing import Scenario, check_scenario
 
 A = np.array([[0.3, -1.2, 2.5], [0.7, 0.1, -0.4]])
@@ -94,6 +96,15 @@ def test_other_dtypes_are_refused(dtype: Any, run: Any) -> None:
     assert lines[1] == f"  Came: astype({np.dtype(dtype)})"
     assert lines[2].startswith("  Do:   wg.stop_gradient(x) first")
     assert "test_convert.py" in lines[3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128, np.float64])
+def test_transpose_has_the_argument_type(dtype: Any) -> None:
+    (transpose,) = ASTYPE.derivative.transposes
+    ct = (A + 2j * A).astype(dtype) if dtype is np.complex128 else A.astype(dtype)
+    back = transpose(ct, type_of(A), dtype=np.dtype(dtype))
+    assert back.dtype == A.dtype
+    assert np.array_equal(back, A.astype(dtype).real)
 
 
 def test_a_copy_is_a_copy() -> None:

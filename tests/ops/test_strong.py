@@ -230,6 +230,8 @@ def test_complex_values() -> None:
     """Each of the four real products has zero winning."""
     assert strong_product(0j, complex(NAN, INF)) == 0
     assert strong_product(np.complex128(1j), INF) == complex(0, INF)
+    assert strong_product(1j, complex(0, INF)) == complex(-INF, 0)
+    assert strong_product(complex(0, INF), complex(2, 0)) == complex(0, INF)
     assert strong_product(np.array([1j, 2.0]), np.array([INF, 0])).tolist() == [
         complex(0, INF), 0,
     ]  # fmt: skip

@@ -14,26 +14,97 @@ from wengert.ops.elementwise import UFUNCS
 
 # Every ufunc of NumPy stands in exactly one of these. --------------------------------
 
-SMOOTH = """
-sin cos tan arcsin arccos arctan deg2rad radians rad2deg degrees
-exp exp2 expm1 log log2 log10 log1p sinh cosh tanh arcsinh arccosh arctanh
-sqrt cbrt square reciprocal absolute fabs negative positive conjugate
-""".split()
-OF_TWO = """
-add subtract multiply divide power float_power arctan2 hypot logaddexp logaddexp2
-maximum minimum fmax fmin remainder fmod copysign
-""".split()
-OTHERS = "nextafter heaviside ldexp".split()
-CONSTANT = """
-floor ceil trunc rint sign floor_divide spacing signbit isnan isinf isfinite isnat
-equal not_equal less less_equal greater greater_equal
-logical_and logical_or logical_xor logical_not
-""".split()
-OF_INTEGERS = """
-bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count gcd lcm
-""".split()
-PAIRS = "divmod modf frexp".split()
-PRODUCTS = "matmul vecdot matvec vecmat".split()  # in test_contract.py
+SMOOTH = [
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "deg2rad",
+    "radians",
+    "rad2deg",
+    "degrees",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "sqrt",
+    "cbrt",
+    "square",
+    "reciprocal",
+    "absolute",
+    "fabs",
+    "negative",
+    "positive",
+    "conjugate",
+]
+OF_TWO = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "power",
+    "float_power",
+    "arctan2",
+    "hypot",
+    "logaddexp",
+    "logaddexp2",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "remainder",
+    "fmod",
+    "copysign",
+]
+OTHERS = ["nextafter", "heaviside", "ldexp"]
+CONSTANT = [
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "sign",
+    "floor_divide",
+    "spacing",
+    "signbit",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "isnat",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+]
+OF_INTEGERS = [
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "invert",
+    "left_shift",
+    "right_shift",
+    "bitwise_count",
+    "gcd",
+    "lcm",
+]
+PAIRS = ["divmod", "modf", "frexp"]
+PRODUCTS = ["matmul", "vecdot", "matvec", "vecmat"]  # in test_contract.py
 
 
 def all_ufuncs() -> dict[str, np.ufunc]:

@@ -62,7 +62,7 @@ class Interpreter:
     def overwrite(
         self, op: Op, x: "Tracer", value: Array, arrays: list[Array], key: Any
     ) -> bool:
-        """Writes into the value of `x` in place of copying it, if nobody would notice."""
+        """Writes into the value of `x` in place, if nobody would notice."""
         return False
 
     def shape_of(self, x: "Tracer") -> Shape:

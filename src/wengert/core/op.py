@@ -95,8 +95,8 @@ class Linear:
     `joint=True`: linear in all arguments together (concatenate), not in each alone
     (matmul). An argument without a transpose (None) is not differentiable: an index, a
     mask. `products=True` promises sums of products of elements, one of each argument
-    (matmul), where zero must win against infinity. The last transpose serves all further arguments and is then called with
-    `position=i`.
+    (matmul), where zero must win against infinity. With `many=True` the last transpose
+    serves all further arguments, and all are called with `position=i`.
     """
 
     __slots__ = ("joint", "keeps", "many", "products", "transposes")

@@ -316,7 +316,9 @@ class Graph:
         """The graph with calls of other graphs taken apart."""
         return edit.inline(self)
 
-    def override(self, op: Any, *, vjp: Any = None, jvp: Any = None, scope: str = "") -> "Graph":
+    def override(
+        self, op: Any, *, vjp: Any = None, jvp: Any = None, scope: str = ""
+    ) -> "Graph":
         """The graph with another derivative for a node, or for an op within a scope."""
         return edit.override(self, op, vjp=vjp, jvp=jvp, scope=scope)
 

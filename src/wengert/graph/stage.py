@@ -31,7 +31,6 @@ from wengert.core.op import Op
 from wengert.core.types import Array, Shape, Type, type_of
 from wengert.graph.graph import INPUT, Graph, Node, constant, part
 
-
 # The names of the `with wg.scope(...)` blocks that are open, joined by "/".
 SCOPE: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
 
@@ -116,8 +115,7 @@ class Stage(Interpreter):
         if not op.multiple:
             return Tracer(self, y, node)
         return tuple(
-            Tracer(self, y and y[i], part(node, i, t))
-            for i, t in enumerate(type)
+            Tracer(self, y and y[i], part(node, i, t)) for i, t in enumerate(type)
         )
 
     def _constant(self, x: Array) -> Node:
@@ -125,11 +123,18 @@ class Stage(Interpreter):
         if isinstance(x, np.ndarray):
             x = snapshot(x, self.snapshots)
         found = self.constants.get(id(x))
-        if found is None:
-            node = constant(x, copy=False)
-            # Holding `x` keeps its id from being given to another object.
-            found = self.constants[id(x)] = (x, node)
-        return found[1]
+        if found is not None and not _was_written(x, found[1]):
+            return found[1]
+        node = constant(x, copy=False)
+        # Holding `x` keeps its id from being given to another object.
+        self.constants[id(x)] = (x, node)
+        return node
+
+
+def _was_written(x: Array, node: Node) -> bool:
+    """Whether a captured traced value isn't what the node has of it any more."""
+    kept = node.params["value"]
+    return isinstance(x, Tracer) and not (kept.value is x.value and kept.mark is x.mark)
 
 
 def _place() -> tuple[Any, int] | None:

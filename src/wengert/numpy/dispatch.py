@@ -100,9 +100,12 @@ def array_function(
     return ours(*args, **kwargs)
 
 
-_LIKE = frozenset(
-    [np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray]
-    + [np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.arange, np.tri]
+_LIKE: frozenset[Callable[..., Any]] = frozenset(
+    getattr(np, name)
+    for name in (
+        *("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"),
+        *("zeros", "ones", "empty", "full", "eye", "identity", "arange", "tri"),
+    )
 )
 
 
@@ -161,7 +164,7 @@ def call_with_keywords(
     if dtype is not None:
         arrays = _in_loop_dtypes(ufunc, arrays, np.dtype(dtype), casting)
     # What the mask leaves out isn't computed by NumPy, so it mustn't warn either.
-    with np.errstate(**({} if where is True else {"all": "ignore"})):
+    with np.errstate(all=None if where is True else "ignore"):
         y = array_ufunc(None, ufunc, "__call__", *arrays)
     if where is not True:
         if target is None:
@@ -222,7 +225,7 @@ def canonical_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     axes = axis if isinstance(axis, tuple) else (axis,)
     normal = tuple(canonical_axis(a, ndim) for a in axes)
     if len(set(normal)) != len(normal):
-        raise ValueError(f"duplicate value in 'axis'")
+        raise ValueError("duplicate value in 'axis'")
     return tuple(sorted(normal))
 
 

@@ -1,5 +1,6 @@
 """`x[key]` and `x[key] = v`: from NumPy's keys to the index ops' static ones."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def _refuse_bool() -> Any:
 
 
 def _bound(b: Any) -> int | None:
-    return None if b is None else b.__index__()
+    return None if b is None else operator.index(b)
 
 
 def _axes_taken(e: Any) -> int:

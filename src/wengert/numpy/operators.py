@@ -17,7 +17,7 @@ from wengert.numpy.dispatch import (
     array_ufunc,
     operand,
 )
-from wengert.numpy.views import write
+from wengert.numpy.views import View, write
 from wengert.ops.elementwise import arithmetic as a
 from wengert.ops.elementwise.rounding import PIECEWISE_CONSTANT as CONSTANT
 
@@ -45,7 +45,8 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
 def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
     def method(x: Array, other: Any) -> Any:
         y = forward(x, other)
-        if x.ndim == 0 and not isinstance(known(x), np.ndarray):
+        array = isinstance(x, View) or isinstance(known(x), np.ndarray)
+        if x.ndim == 0 and not array:
             return y  # as NumPy's scalars, which are immutable
         return write(x, y)
 
@@ -159,12 +160,12 @@ def _array(x: Array, dtype: Any = None, copy: Any = None) -> Any:
         explain(
             "A traced value isn't an ndarray, and making one of it would drop its "
             "derivative.",
-            f"np.asarray, np.array or a write into a plain array, of a value that is "
-            f"being {x.interp.verb}",
+            f"np.asarray, np.array or a write into a plain array, of a "
+            f"value that is being {x.interp.verb}",
             "wengert.numpy.array([...]) or np.stack([...]) to build an array from "
             "traced values; np.zeros_like(x) or np.zeros(n, like=x) for an array to "
-            "write into; np.take(a, i) for a traced index i into a plain array; "
-            "wg.stop_gradient(x) for a constant.",
+            "write into; wengert.numpy.take(a, i) for a traced index i into a plain "
+            "array; wg.stop_gradient(x) for a constant.",
         )
     )
 

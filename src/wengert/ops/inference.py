@@ -28,7 +28,7 @@ def ufunc_dtype(ufunc: np.ufunc, types: tuple[Type, ...]) -> np.dtype[Any]:
     """The dtype of a ufunc's first result, Python scalars giving way (NEP 50)."""
     given = [_PYTHON[t.dtype.kind] if t.weak else t.dtype for t in types]
     resolved: tuple[np.dtype[Any], ...] = ufunc.resolve_dtypes(
-        (*given, *[None] * ufunc.nout)  # type: ignore[arg-type]
+        (*given, *[None] * ufunc.nout)  # type: ignore[arg-type, unused-ignore]
     )
     return resolved[ufunc.nin]
 

@@ -6,6 +6,7 @@ plain gradient comes out as inf or nan (docs/design/zeros.md).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -52,14 +53,14 @@ def strong_product(a: Array, b: Array) -> Array:
     return bind(STRONG_PRODUCT, a, b)
 
 
-def strong_contraction(f: Callable[..., Array], *arrays: Array | Type) -> Array:
-    """f(*arrays), a sum of products of their elements, with zero winning in each product.
+def strong_contraction(f: Callable[..., Array], *arrays: Any) -> Array:
+    """f(*arrays), a sum of products of elements of each, with zero winning in each.
 
     Elements that are inf or nan count only where all that they are multiplied with is
     nonzero. A Type among the arguments is handed on.
     """
     plain = f(*arrays)
-    if np.isfinite(known(plain)).all():
+    if np.isfinite(np.asarray(known(plain))).all():
         return plain
     at = [i for i, x in enumerate(arrays) if not isinstance(x, Type)]
     hit: Array = 0.0
@@ -67,9 +68,9 @@ def strong_contraction(f: Callable[..., Array], *arrays: Array | Type) -> Array:
         marked = list(arrays)
         for j in at:
             x = arrays[j]
-            marked[j] = (~np.isfinite(x) if i == j else x != 0).astype(float)
+            marked[j] = np.where(~np.isfinite(x) if i == j else x != 0, 1.0, 0.0)
         hit = hit + f(*marked)
-    without = [
-        x if isinstance(x, Type) else np.where(np.isfinite(x), x, 0.0) for x in arrays
-    ]
+    without = list(arrays)
+    for i in at:
+        without[i] = np.where(np.isfinite(arrays[i]), arrays[i], 0.0)
     return np.where(hit > 0, plain, f(*without))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core import tree
+from wengert.core.bind import Tracer
 from wengert.core.types import Array, is_inexact
 from wengert.transforms.forward import jvp
 from wengert.transforms.reverse import vjp
@@ -49,7 +50,8 @@ def check_grads(
 
     def flat(*xs: Array) -> list[Array]:
         results, _ = tree.flatten(f(*tree.unflatten(spec, xs)))
-        return [r for r in results if is_inexact(r.dtype)]
+        arrays = (r if isinstance(r, Tracer) else np.asarray(r)[()] for r in results)
+        return [r for r in arrays if is_inexact(r.dtype)]
 
     size = min((x.dtype.type(0).real.dtype.itemsize for x in values), default=8)
     rtol = _TOLERANCE[min(size, 8)] if rtol is None else rtol

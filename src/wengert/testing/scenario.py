@@ -180,7 +180,9 @@ def _mapped(s: Scenario) -> None:
 def _float32(s: Scenario) -> None:
     """float32 arguments keep NumPy's result dtype and give nearly the same gradient."""
     small = {"f": np.float32, "c": np.complex64}
-    args: list[Array] = [np.asarray(x).astype(small[np.asarray(x).dtype.kind])[()] for x in s.args]
+    args: list[Array] = [
+        np.asarray(x).astype(small[np.asarray(x).dtype.kind])[()] for x in s.args
+    ]
     y, pullback = vjp(s.f, *args)
     for got, plain in zip(_outputs(y), _outputs(s.f(*args)), strict=True):
         assert got.dtype == plain.dtype, f"float32: {got.dtype}, not {plain.dtype}"

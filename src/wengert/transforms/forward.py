@@ -11,7 +11,15 @@ import numpy as np
 
 from wengert.core import tree
 from wengert.core.admit import check_leaf, check_result
-from wengert.core.bind import Interpreter, Tracer, bind, check_kind, fixed, is_staged, known
+from wengert.core.bind import (
+    Interpreter,
+    Tracer,
+    bind,
+    check_kind,
+    fixed,
+    is_staged,
+    known,
+)
 from wengert.core.errors import DerivativeError, ShapeMismatch, at_the_edge, explain
 from wengert.core.memory import owned
 from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero

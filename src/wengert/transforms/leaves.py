@@ -78,7 +78,9 @@ def check_tangent(t: Any, primal: Array) -> Array:
 
 
 def _check_like(c: Any, type: Type, what: str, other: str) -> Array:
-    c = check_numbers(c, f"A {what} is an array of {other}'s type {type}.", f"the {what}")
+    c = check_numbers(
+        c, f"A {what} is an array of {other}'s type {type}.", f"the {what}"
+    )
     if c.shape != type.shape:
         raise ShapeMismatch(
             explain(

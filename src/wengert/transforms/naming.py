@@ -11,6 +11,9 @@ from wengert.core.errors import TypeMismatch, explain
 class Transformed:
     """A transformed function. It pickles as the transform and the function it is of."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(
         self, call: Callable[..., Any], transform: str, f: Any, options: Any
     ) -> None:
@@ -47,7 +50,7 @@ def _transformed(transform: str, f: Any, options: dict[str, Any]) -> Any:
 
 def named_after(
     f: Any, transform: str, doc: str, **options: Any
-) -> Callable[[Callable[..., Any]], Any]:
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorates `wrapped` as `transform_of_f`, with the signature of `f`.
 
     `inspect.signature` follows `__wrapped__`, so help() and `trace` see the names of
@@ -55,7 +58,7 @@ def named_after(
     result can't be pickled.
     """
 
-    def name(wrapped: Callable[..., Any]) -> Any:
+    def name(wrapped: Callable[..., Any]) -> Callable[..., Any]:
         made = Transformed(wrapped, transform, f, options or None)
         functools.update_wrapper(made, f, assigned=("__module__",), updated=())
         made.__name__ = f"{transform}_of_{getattr(f, '__name__', 'function')}"

@@ -47,7 +47,8 @@ class Record:
                 r.mark if o else None for r, o in zip(results, ours, strict=True)
             ]
             self.values: list[Array] = [
-                r.value if o else check_result(r) for r, o in zip(results, ours, strict=True)
+                r.value if o else check_result(r)
+                for r, o in zip(results, ours, strict=True)
             ]
         finally:
             interp.close()

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy import float64, ndarray
 
-from wengert.core.bind import NO_PARAMS, Interpreter, Tracer, bind, check_kind, dressed, fixed
+from wengert.core.bind import (
+    NO_PARAMS,
+    Interpreter,
+    Tracer,
+    bind,
+    check_kind,
+    dressed,
+    fixed,
+)
 from wengert.core.errors import DerivativeError, explain
 from wengert.core.memory import ONE_VARIABLE, snapshot
 from wengert.core.op import Missing, Op, Partials, Zero
