@@ -447,7 +447,6 @@ def test_too_many_letters_for_one_more() -> None:
 # Zeros ---------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="the strong pass doesn't reach products of matrices yet")
 @pytest.mark.parametrize(
     "product",
     [lambda x, w: x @ w, lambda x, w: np.einsum("ij,j->i", x, w)],

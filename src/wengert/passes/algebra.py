@@ -1,261 +1,291 @@
-"""Algebraic simplification: a table of rules, each a function of one node.
+"""Algebraic simplification: `simplify` and its rules for arithmetic.
 
-A rule returns a node of the same type, or None. IEEE arithmetic would forbid some of
-them: 0·x is taken as 0 also for an infinite x (the convention for structural zeros),
-and x + 0 as x also for x = −0.
+A rule is a function of one node that returns a node of the same type, or None. IEEE
+arithmetic would forbid some of them: 0·x and x − x are taken as 0 also for an infinite
+x (the convention for structural zeros), and x + 0 as x also for x = −0.
+docs/passes.md says which.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
-from wengert.graph.edit import rebuild
-from wengert.graph.graph import Graph, Node
-from wengert.graph.symbols import as_symbol
+from wengert.graph.graph import Graph, Node, constant
+from wengert.passes import layout, selection
 from wengert.passes.match import (
-    expression,
+    argument,
+    call,
+    either,
     filled,
     fits,
-    in_place_of,
     is_number,
     is_op,
+    is_real,
+    negated,
+    number,
     same_type,
     value,
 )
+from wengert.passes.rewrite import Rules, Uses, by_rules, rewrite, together
 
-Rule = Callable[[Node], Node | None]
-
-
-def simplify(graph: Graph) -> Graph:
-    """Applies the rules from inputs to outputs, each node until none applies."""
-
-    def visit(node: Node, moved: Node) -> Node | None:
-        current = moved
-        for _ in range(len(RULES)):
-            for rule in RULES.get(current.op.name, ()):
-                new = rule(current)
-                if new is not None:
-                    current = new
-                    break
-            else:
-                break
-        return current
-
-    return rebuild(graph, visit)
+NUMBERS = "biufc"
 
 
-# Arithmetic ----------------------------------------------------------------------------
+def simplify(graph: Graph, without: Collection[str] = ()) -> Graph:
+    """Applies the rules from inputs to outputs, each node until none applies.
+
+    Args:
+        graph: the graph.
+        without: names of rules to leave out.
+    """
+    return rewrite(graph, by_rules(RULES, without))
 
 
-def one_times(n: Node) -> Node | None:
+# Products and quotients ----------------------------------------------------------------
+
+
+def one_times(n: Node, uses: Uses) -> Node | None:
     """1·x → x"""
-    a, b = n.inputs
-    if is_number(a, 1.0):
-        return fits(b, n)
-    return fits(a, n) if is_number(b, 1.0) else None
+    for factor, x in either(n):
+        if is_number(factor, 1.0):
+            return fits(x, n)
+    return None
 
 
-def zero_times(n: Node) -> Node | None:
+def zero_times(n: Node, uses: Uses) -> Node | None:
     """0·x → 0"""
-    a, b = n.inputs
-    return filled(0.0, n) if is_number(a, 0.0) or is_number(b, 0.0) else None
+    return filled(0.0, n) if any(is_number(i, 0.0) for i in n.inputs) else None
 
 
-def minus_one_times(n: Node) -> Node | None:
+def minus_one_times(n: Node, uses: Uses) -> Node | None:
     """−1·x → −x"""
-    a, b = n.inputs
-    for factor, x in ((a, b), (b, a)):
+    for factor, x in either(n):
         if is_number(factor, -1.0) and same_type(x, n):
-            return in_place_of(-as_symbol(x), n)
+            return negated(x, n)
     return None
 
 
-def number_times_number(n: Node) -> Node | None:
-    """c·(d·x) → (c·d)·x"""
-    for c, inner in (n.inputs, n.inputs[::-1]):
-        x = value(c)
-        if x is None or np.ndim(x) or not is_op(inner, "multiply"):
+def negative_times(n: Node, uses: Uses) -> Node | None:
+    """(−x)·(−y) → x·y;  c·(−x) → (−c)·x"""
+    for a, b in either(n):
+        x = argument(b, "negative")
+        if x is None or not same_type(x, b):
             continue
-        for d, rest in (inner.inputs, inner.inputs[::-1]):
-            y = value(d)
-            if y is not None and not np.ndim(y) and value(rest) is None:
-                return in_place_of((x * y) * as_symbol(rest), n)
+        y = argument(a, "negative")
+        if y is not None:
+            return call(n.op.name, n, y, x)
+        if value(a) is not None and not a.shape and a.dtype.kind in "fc":
+            return call(n.op.name, n, negated(a, n), x)
     return None
 
 
-def plus_zero(n: Node) -> Node | None:
-    """x + 0 → x"""
-    a, b = n.inputs
-    if is_number(a, 0.0):
-        return fits(b, n)
-    return fits(a, n) if is_number(b, 0.0) else None
-
-
-def plus_negative(n: Node) -> Node | None:
-    """x + (−y) → x − y"""
-    a, b = n.inputs
-    if is_op(b, "negative"):
-        return in_place_of(as_symbol(a) - as_symbol(b.inputs[0]), n)
-    if is_op(a, "negative"):
-        return in_place_of(as_symbol(b) - as_symbol(a.inputs[0]), n)
+def number_times_number(n: Node, uses: Uses) -> Node | None:
+    """c·(d·x) → (c·d)·x, unless c·d over- or underflows"""
+    for c, inner in either(n):
+        if not is_op(inner, "multiply") or value(c) is None or c.shape:
+            continue
+        for d, x in either(inner):
+            if value(d) is None or d.shape or value(x) is not None:
+                continue
+            product = _product(value(c), value(d), n.dtype)
+            if product is not None:
+                return call("multiply", n, product, x)
     return None
 
 
-def minus_zero(n: Node) -> Node | None:
-    """x − 0 → x"""
-    a, b = n.inputs
-    return fits(a, n) if is_number(b, 0.0) else None
+def _product(c: Any, d: Any, dtype: np.dtype[Any]) -> Node | None:
+    with np.errstate(all="ignore"):
+        product = constant(c * d)
+        x = np.asarray(product.params["value"]).astype(dtype)
+    if dtype.kind not in "fc":
+        return product
+    size = abs(complex(x))
+    normal = math.isfinite(size) and size >= np.finfo(dtype).tiny
+    return product if normal or c == 0 or d == 0 else None
 
 
-def minus_negative(n: Node) -> Node | None:
-    """x − (−y) → x + y"""
-    a, b = n.inputs
-    if is_op(b, "negative"):
-        return in_place_of(as_symbol(a) + as_symbol(b.inputs[0]), n)
+def times_reciprocal(n: Node, uses: Uses) -> Node | None:
+    """x·(1/y) → x/y, where nothing else needs 1/y"""
+    if not is_real(n):
+        return None
+    for x, inverse in either(n):
+        if not uses.once(inverse):
+            continue
+        if is_op(inverse, "reciprocal"):
+            return call("divide", n, x, inverse.inputs[0])
+        if is_op(inverse, "divide") and is_number(inverse.inputs[0], 1.0):
+            return call("divide", n, x, inverse.inputs[1])
     return None
 
 
-def over_one(n: Node) -> Node | None:
+def times_itself(n: Node, uses: Uses) -> Node | None:
+    """x·x → square(x)"""
+    a, b = n.inputs
+    return call("square", n, a) if a is b and a.dtype.kind in "fc" else None
+
+
+def over_one(n: Node, uses: Uses) -> Node | None:
     """x/1 → x"""
     a, b = n.inputs
     return fits(a, n) if is_number(b, 1.0) else None
 
 
-def twice_negative(n: Node) -> Node | None:
-    """−−x → x"""
-    (x,) = n.inputs
-    return x.inputs[0] if is_op(x, "negative") else None
-
-
-def itself(n: Node) -> Node | None:
-    """+x → x"""
-    (x,) = n.inputs
-    return x if same_type(x, n) else None
-
-
-def power_of_number(n: Node) -> Node | None:
-    """x**2 → square, x**0.5 → sqrt, x**1 → x, x**−1 → reciprocal (strength)"""
+def negative_over_negative(n: Node, uses: Uses) -> Node | None:
+    """(−x)/(−y) → x/y"""
     a, b = n.inputs
-    if a.dtype != n.dtype or a.shape != n.shape:
-        return None
-    x = as_symbol(a)
-    forms = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}
-    for exponent, form in forms.items():
-        if is_number(b, exponent) and (exponent > 0 or a.dtype.kind in "fc"):
-            return in_place_of(form(x), n)
-    return filled(1.0, n) if is_number(b, 0.0) else None
+    x, y = argument(a, "negative"), argument(b, "negative")
+    return call("divide", n, x, y) if x is not None and y is not None else None
 
 
-def log_of_exp(n: Node) -> Node | None:
-    """log(exp x) → x for real x"""
-    (x,) = n.inputs
-    return x.inputs[0] if is_op(x, "exp") and x.dtype.kind == "f" else None
+# Sums and differences ------------------------------------------------------------------
 
 
-# Layout --------------------------------------------------------------------------------
-
-
-def same_shape(n: Node) -> Node | None:
-    """reshape or broadcast to the shape that it has → x"""
-    (x,) = n.inputs
-    return x if same_type(x, n) else None
-
-
-def reshape_of_reshape(n: Node) -> Node | None:
-    """reshape(reshape(x)) → reshape(x)"""
-    (x,) = n.inputs
-    if not is_op(x, "reshape"):
-        return None
-    return in_place_of(np.reshape(as_symbol(x.inputs[0]), n.shape), n)
-
-
-def transpose_of_transpose(n: Node) -> Node | None:
-    """transpose(transpose(x)) → transpose(x), and → x if it undoes itself"""
-    (x,) = n.inputs
-    axes = n.params["axes"]
-    if axes == tuple(range(len(axes))):
-        return x
-    if not is_op(x, "transpose"):
-        return None
-    inner = x.params["axes"]
-    return expression(
-        np.transpose(as_symbol(x.inputs[0]), tuple(inner[i] for i in axes))
-    )
-
-
-def broadcast_of_broadcast(n: Node) -> Node | None:
-    """broadcast(broadcast(x)) → broadcast(x)"""
-    (x,) = n.inputs
-    if not is_op(x, "broadcast_to"):
-        return None
-    return in_place_of(np.broadcast_to(as_symbol(x.inputs[0]), n.shape), n)
-
-
-def flip_of_flip(n: Node) -> Node | None:
-    """flip(flip(x)) → x over the same axes"""
-    (x,) = n.inputs
-    if is_op(x, "flip") and set(x.params["axis"]) == set(n.params["axis"]):
-        return x.inputs[0]
+def plus_zero(n: Node, uses: Uses) -> Node | None:
+    """x + 0 → x"""
+    for zero, x in either(n):
+        if is_number(zero, 0.0):
+            return fits(x, n)
     return None
 
 
-def sum_of_broadcast(n: Node) -> Node | None:
-    """sum over axes that a broadcast made → x times their length"""
+def plus_negative(n: Node, uses: Uses) -> Node | None:
+    """x + (−y) → x − y"""
+    for x, b in either(n):
+        y = argument(b, "negative")
+        if y is not None:
+            return call("subtract", n, x, y)
+    return None
+
+
+def minus_zero(n: Node, uses: Uses) -> Node | None:
+    """x − 0 → x"""
+    a, b = n.inputs
+    return fits(a, n) if is_number(b, 0.0) else None
+
+
+def zero_minus(n: Node, uses: Uses) -> Node | None:
+    """0 − x → −x"""
+    a, b = n.inputs
+    return negated(b, n) if is_number(a, 0.0) and same_type(b, n) else None
+
+
+def minus_negative(n: Node, uses: Uses) -> Node | None:
+    """x − (−y) → x + y"""
+    a, b = n.inputs
+    y = argument(b, "negative")
+    return call("add", n, a, y) if y is not None else None
+
+
+def minus_itself(n: Node, uses: Uses) -> Node | None:
+    """x − x → 0"""
+    a, b = n.inputs
+    return filled(0.0, n) if a is b and n.dtype.kind in "iufc" else None
+
+
+def twice_negative(n: Node, uses: Uses) -> Node | None:
+    """−−x → x"""
+    return argument(n.inputs[0], "negative")
+
+
+def negative_of_difference(n: Node, uses: Uses) -> Node | None:
+    """−(x − y) → y − x, where nothing else needs x − y"""
+    (d,) = n.inputs
+    if not is_op(d, "subtract") or not uses.once(d):
+        return None
+    return call("subtract", n, d.inputs[1], d.inputs[0])
+
+
+def negative_of_multiple(n: Node, uses: Uses) -> Node | None:
+    """−(c·x) → (−c)·x, where nothing else needs c·x"""
+    (p,) = n.inputs
+    if not is_op(p, "multiply") or not uses.once(p):
+        return None
+    for c, x in either(p):
+        if value(c) is not None and not c.shape and c.dtype.kind in "fc":
+            return call("multiply", n, negated(c, n), x)
+    return None
+
+
+# Functions -----------------------------------------------------------------------------
+
+
+def nothing_done(n: Node, uses: Uses) -> Node | None:
+    """+x → x; the conjugate or the real part of a real x → x"""
     (x,) = n.inputs
-    if not is_op(x, "broadcast_to") or n.dtype.kind not in "fc":
-        return None
-    source, axis = x.inputs[0], n.params["axis"]
-    extra = len(x.shape) - len(source.shape)
-    if not axis or max(axis) >= extra or n.params["keepdims"]:
-        return None
-    times = 1
-    for i in axis:
-        times *= x.shape[i]
-    kept = tuple(s for i, s in enumerate(x.shape) if i not in axis)
-    return in_place_of(np.broadcast_to(as_symbol(source), kept) * float(times), n)
+    return x if is_op(n, "positive") or x.dtype.kind != "c" else None
 
 
-def sum_over_nothing(n: Node) -> Node | None:
-    """sum over no axes → x"""
+def even_of_negative(n: Node, uses: Uses) -> Node | None:
+    """|−x| → |x|, and so for square, cos and cosh; |x|² → x² for a real x"""
     (x,) = n.inputs
-    return x if not n.params["axis"] and same_type(x, n) else None
+    inner = argument(x, "negative")
+    if inner is None and is_op(n, "square") and is_real(x):
+        inner = argument(x, "absolute")
+    return call(n.op.name, n, inner) if inner is not None else None
 
 
-def where_of_number(n: Node) -> Node | None:
-    """where(constant condition, a, b) → a or b; where(c, a, a) → a"""
-    condition, a, b = n.inputs
-    if a is b:
-        return fits(a, n)
-    x = value(condition)
-    if x is None or not np.size(x):
+def root_of_square(n: Node, uses: Uses) -> Node | None:
+    """√(x²) → |x| for a real x; also where x² over- or underflows"""
+    (x,) = n.inputs
+    inner = argument(x, "square")
+    return call("absolute", n, inner) if inner is not None and is_real(n) else None
+
+
+def power_of_number(n: Node, uses: Uses) -> Node | None:
+    """x**2 → square, x**0.5 → sqrt, x**1 → x, x**−1 → reciprocal, x**0 → 1"""
+    a, b = n.inputs
+    exponent = number(b)
+    if exponent is None or not same_type(a, n):
         return None
-    if np.all(x):
-        return fits(a, n)
-    return None if np.any(x) else fits(b, n)
+    if exponent == 0:
+        return filled(1.0, n)
+    if exponent == 1:
+        return a
+    if exponent == 2:
+        return call("square", n, a)
+    if exponent == 0.5 and is_real(n):
+        return call("sqrt", n, a)
+    return call("reciprocal", n, a) if exponent == -1 and is_real(n) else None
 
 
-def conversion_to_itself(n: Node) -> Node | None:
+def of_two_equals(n: Node, uses: Uses) -> Node | None:
+    """max(x, x) → x, min(x, x) → x"""
+    a, b = n.inputs
+    return a if a is b else None
+
+
+def conversion_to_itself(n: Node, uses: Uses) -> Node | None:
     """astype to the dtype that it has → x"""
     (x,) = n.inputs
     return x if same_type(x, n) and not x.type.weak else None
 
 
-RULES: dict[str, tuple[Rule, ...]] = {
-    "multiply": (zero_times, one_times, minus_one_times, number_times_number),
-    "strong_product": (zero_times, one_times, minus_one_times),
+_EVEN = (even_of_negative,)
+_EXTREME = (of_two_equals,)
+ARITHMETIC: Rules = {
+    "multiply": (
+        zero_times, one_times, minus_one_times, negative_times, number_times_number,
+        times_reciprocal, times_itself,
+    ),
+    "strong_product": (zero_times, one_times, minus_one_times, negative_times),
     "add": (plus_zero, plus_negative),
-    "subtract": (minus_zero, minus_negative),
-    "divide": (over_one,),
-    "negative": (twice_negative,),
-    "positive": (itself,),
-    "conjugate": (lambda n: n.inputs[0] if n.dtype.kind != "c" else None,),
+    "subtract": (minus_zero, zero_minus, minus_negative, minus_itself),
+    "divide": (over_one, negative_over_negative),
+    "negative": (twice_negative, negative_of_difference, negative_of_multiple),
+    "positive": (nothing_done,),
+    "conjugate": (nothing_done,),
+    "real": (nothing_done,),
+    "absolute": _EVEN,
+    "square": _EVEN,
+    "cos": _EVEN,
+    "cosh": _EVEN,
+    "sqrt": (root_of_square,),
     "power": (power_of_number,),
-    "log": (log_of_exp,),
-    "reshape": (same_shape, reshape_of_reshape),
-    "transpose": (transpose_of_transpose,),
-    "broadcast_to": (same_shape, broadcast_of_broadcast),
-    "flip": (flip_of_flip,),
-    "sum": (sum_over_nothing, sum_of_broadcast),
-    "where": (where_of_number,),
+    "maximum": _EXTREME,
+    "minimum": _EXTREME,
     "astype": (conversion_to_itself,),
-}
+}  # fmt: skip
+
+RULES: Rules = together([ARITHMETIC, layout.RULES, selection.RULES])

@@ -123,7 +123,7 @@ def backward(
                     t = transposes[min(i, last)]
                     more = {"position": i} if rule.many else {}
                     pull = functools.partial(t, **params, **more)
-                    if strong and rule.products and not is_staged(ct):
+                    if strong and rule.products and not any(map(is_staged, (ct, *args))):
                         arrive(parent, strong_contraction(pull, ct, *args))
                     else:
                         arrive(parent, pull(ct, *args))
@@ -233,6 +233,12 @@ def all_zero(ct: Any) -> bool:
         return all(c is None or all_zero(c) for c in ct)
     value = known(ct)
     return value is not None and not np.any(value)
+
+
+def any_nan(arrays: Sequence[Array | None]) -> bool:
+    """Whether one of them has a nan, as far as they have values."""
+    values = (known(x) for x in arrays)
+    return any(bool(np.isnan(x).any()) for x in values if x is not None)
 
 
 def finite(arrays: Sequence[Array | None]) -> bool:

@@ -25,7 +25,7 @@ from wengert.core.memory import owned
 from wengert.core.op import Linear, Missing, Op, Partials, Rules, Zero
 from wengert.core.types import Array, type_of, zeros
 from wengert.ops.strong import strong_contraction, strong_product
-from wengert.transforms.backward import all_zero, finite
+from wengert.transforms.backward import all_zero, any_nan, finite
 from wengert.transforms.leaves import check_tangent, split_aux
 
 
@@ -179,7 +179,7 @@ def push(
                 dys.append(_zero_tangent(y) if dy is None else dy)
         finally:
             interp.close()
-        if strong or finite(dys) or not finite(ys) or not finite(tangents):
+        if strong or finite(dys) or any_nan(ys) or not finite(tangents):
             break
     return spec, ys, dys
 

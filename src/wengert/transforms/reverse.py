@@ -11,7 +11,13 @@ from wengert.core.bind import Tracer, is_staged
 from wengert.core.errors import TypeMismatch, at_the_edge, explain
 from wengert.core.memory import owned
 from wengert.core.types import Array, type_of
-from wengert.transforms.backward import backward, finite, unbounded, zeros_ct
+from wengert.transforms.backward import (
+    any_nan,
+    backward,
+    finite,
+    unbounded,
+    zeros_ct,
+)
 from wengert.transforms.leaves import check_cotangent, like_leaves, split_aux
 from wengert.transforms.tape import Node, Reverse
 
@@ -67,7 +73,7 @@ class Record:
                 # The graph will run on other values too: decide by the operations.
                 return backward(seeds, self.inputs, strong=unbounded(seeds))
             plain = backward(seeds, self.inputs, strong=False)
-            if finite(plain) or not finite(self.values) or not finite(cts):
+            if finite(plain) or any_nan(self.values) or not finite(cts):
                 return plain
             return backward(seeds, self.inputs, strong=True)
 
