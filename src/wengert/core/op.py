@@ -75,7 +75,7 @@ class Partials:
     (zero).
 
     Complex arguments: p_i is the complex derivative (the op is holomorphic in arg_i).
-    `bounded=True` promises that no partial is infinite or nan where y is finite.
+    `bounded=True` promises finite partials where the arguments, or y, are finite.
     """
 
     __slots__ = ("bounded", "keeps", "masks", "partials")
