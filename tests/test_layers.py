@@ -44,7 +44,7 @@ HOMES = {
     "scipy": ("scipy", "ops", "integrations", "sparse", "demo"),
     "llvmlite": ("native",),
     "matplotlib": ("show", "demo", "integrations"),
-    "rich": ("show", "demo", "cli"),
+    "rich": ("show", "demo", "cli", "graph"),  # graph/profile.py, where it is shown
     "sklearn": ("demo", "integrations"),
 }
 

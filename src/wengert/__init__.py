@@ -1,14 +1,16 @@
 """wengert: exact derivatives of ordinary NumPy code.
 
-Reading order: `core` (op, bind), `ops` (one file per family), `graph`, `transforms`
-(one operator per file), `numpy` (names and argument handling).
+Reading order: `core` (op, bind), `ops` (one file per family), `graph`, `passes`,
+`transforms` (one operator per file), `numpy` (names and argument handling).
 """
 
-from wengert import numpy
+from wengert import numpy, passes
 from wengert.core.errors import WengertError
 from wengert.core.types import Type
 from wengert.graph.graph import Graph, Node
+from wengert.graph.serialize import load
 from wengert.graph.stage import trace
+from wengert.graph.store import GraphFileError
 from wengert.graph.symbols import function, scope, symbol
 from wengert.testing.check import check_grads
 from wengert.transforms.batch import vmap
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph",
+    "GraphFileError",
     "Node",
     "Type",
     "WengertError",
@@ -34,7 +37,9 @@ __all__ = [
     "checkpoint",
     "custom_jvp",
     "custom_vjp",
+    "function",
     "grad",
+    "gradients",
     "hessian",
     "hvp",
     "jacfwd",
@@ -42,8 +47,12 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "load",
     "numpy",
+    "passes",
+    "scope",
     "stop_gradient",
+    "symbol",
     "trace",
     "value_and_grad",
     "vjp",

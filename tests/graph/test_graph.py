@@ -28,7 +28,8 @@ def test_its_text_names_inputs_types_and_the_users_line() -> None:
     lines = str(wg.trace(loss, 1.0, 2.0, 3.0)).splitlines()
     assert lines[0] == "loss(w: f64[], x: f64[], y: f64[]):"
     assert lines[1].split("#")[0].strip() == "v0 = multiply(w, x)"
-    assert "f64[]" in lines[1] and "test_graph.py:" in lines[1]
+    assert "f64[]" in lines[1]
+    assert "test_graph.py:" in lines[1]
     assert lines[-1] == "  return v4"
 
 
@@ -112,7 +113,8 @@ def test_a_branch_without_values_names_the_line_and_the_remedy() -> None:
     with pytest.raises(TracedValueError) as caught:
         wg.trace(relu, 1.0)
     text = str(caught.value)
-    assert "bool()" in text and "np.where or wg.cond" in text
+    assert "bool()" in text
+    assert "np.where or wg.cond" in text
     assert "return x if x > 0 else 0.0" in text
 
 

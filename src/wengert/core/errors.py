@@ -1,9 +1,11 @@
 """Errors that say what was expected, what came, and what to do, at the user's line."""
 
+import functools
 import linecache
 import os
 import sys
 from types import FrameType, TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -59,11 +61,18 @@ def user_line() -> str:
 
 def line_of(code: object, instruction: int) -> str:
     """The line that a recorded (code object, instruction offset) stands for."""
-    positions = code.co_positions()  # type: ignore[attr-defined]
-    for offset, position in enumerate(positions):
-        if 2 * offset >= instruction and position[0] is not None:
-            return _show(code.co_filename, position[0])  # type: ignore[attr-defined]
-    return _show(code.co_filename, code.co_firstlineno)  # type: ignore[attr-defined]
+    lines = _lines(code)
+    return _show(code.co_filename, lines[min(instruction // 2, len(lines) - 1)])  # type: ignore[attr-defined]
+
+
+@functools.lru_cache(maxsize=64)
+def _lines(code: Any) -> list[int]:
+    """The line of each instruction; that of the next one that has a line, if none."""
+    found = [position[0] for position in code.co_positions()]
+    line = code.co_firstlineno
+    for i in range(len(found) - 1, -1, -1):
+        line = found[i] = found[i] or line
+    return found
 
 
 def explain(expected: str, came: str, do: str) -> str:

@@ -8,7 +8,7 @@ import collections
 import math
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,35 +20,39 @@ _ALIGN = 64  # so that a reader may map the file and use the arrays as they stan
 _INT = 1 << 63
 
 
+def broken(what: str) -> GraphFileError:
+    """The error for a file whose content can't be that of a graph."""
+    return refuse("The content is that of a saved graph.", f"a file with {what}")
+
+
 def need(holds: bool, what: str) -> None:
     """Refuses the file unless `holds`."""
     if not holds:
-        raise refuse("The content is that of a saved graph.", f"a file with {what}")
+        raise broken(what)
 
 
-# Single things ---------------------------------------------------------------------
+# Single things: a million of each, so their messages are made when they are needed.
 
 
 def whole(x: Any, below: int, what: str) -> int:
     """`x`, which must be an int in range(below)."""
-    need(type(x) is int and 0 <= x < below, f"a wrong {what}: {x!r:.40}")
-    found: int = x
-    return found
+    if type(x) is int and 0 <= x < below:
+        return x
+    raise broken(f"a wrong {what}: {x!r:.40}")
 
 
 def listed(x: Any, what: str, length: int | None = None) -> list[Any]:
     """`x`, which must be a list (of this length)."""
-    fits = type(x) is list and (length is None or len(x) == length)
-    need(fits, f"a wrong {what}: {x!r:.40}")
-    found: list[Any] = x
-    return found
+    if type(x) is list and (length is None or len(x) == length):
+        return x
+    raise broken(f"a wrong {what}: {x!r:.40}")
 
 
 def worded(x: Any, what: str) -> str:
     """`x`, which must be a text."""
-    need(type(x) is str, f"a wrong {what}: {x!r:.40}")
-    found: str = x
-    return found
+    if type(x) is str:
+        return x
+    raise broken(f"a wrong {what}: {x!r:.40}")
 
 
 _PLAIN = (
@@ -60,6 +64,8 @@ _SWAPPED = "swapped "
 
 def _dtypes() -> dict[str, np.dtype[Any]]:
     found = {name: np.dtype(name) for name in _PLAIN}
+    # 64 bits everywhere; a type of its own where int64 is C's long.
+    found |= {name: np.dtype(name) for name in ("longlong", "ulonglong")}
     # What a long double is depends on the machine: its precision is in the name.
     bits = np.finfo(np.longdouble).nmant
     found[f"longdouble{bits}"] = np.dtype(np.longdouble)
@@ -69,14 +75,16 @@ def _dtypes() -> dict[str, np.dtype[Any]]:
 
 _BY_NAME = _dtypes()
 _NAMES = {dtype: name for name, dtype in reversed(_BY_NAME.items())}
+_BY_CHAR = {dtype.char: name for name, dtype in reversed(_BY_NAME.items())}
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Its name in the file."""
-    name = _NAMES.get(dtype.newbyteorder("="))
+    native = dtype.newbyteorder("=")
+    name = _BY_CHAR.get(native.char) or _NAMES.get(native)
     if name is None:
         raise refuse(
-            "A saved graph has arrays of booleans, integers, floats and complex numbers.",
+            "A saved graph has arrays of booleans, integers, floats, complex numbers.",
             f"dtype {dtype}",
             "convert it first.",
         )
@@ -145,9 +153,9 @@ class Encoder:
         if isinstance(x, np.dtype):
             return {"dtype": dtype_name(x)}
         if type(x) is np.ndarray:
-            return {"array": self._place(x, x)}
+            return {"array": self._place(x)}
         if isinstance(x, np.generic):
-            return {"scalar": self._place(x, np.asarray(x))}
+            return {"scalar": [dtype_name(x.dtype), _bytes(np.asarray(x)).hex()]}
         number = self._number_of(x)
         if number is not None:
             return {"graph": number}
@@ -158,11 +166,11 @@ class Encoder:
             "leave out that operation (graph.subgraph), or keep the function instead.",
         )
 
-    def _place(self, x: Any, array: np.ndarray[Any, Any]) -> int:
+    def _place(self, x: np.ndarray[Any, Any]) -> int:
+        dtype_name(x.dtype)
         found = self._places.setdefault(id(x), len(self.arrays))
         if found == len(self.arrays):
-            dtype_name(array.dtype)
-            self.arrays.append(array)
+            self.arrays.append(x)
         return found
 
     def table(self) -> list[Any]:
@@ -178,13 +186,13 @@ class Encoder:
         return found
 
 
-def _order(a: np.ndarray[Any, Any]) -> str:
+def _order(a: np.ndarray[Any, Any]) -> Literal["C", "F"]:
     return "F" if a.flags.f_contiguous and not a.flags.c_contiguous else "C"
 
 
 def _bytes(a: np.ndarray[Any, Any]) -> memoryview:
     little = a.astype(a.dtype.newbyteorder("<"), _order(a), copy=False)
-    return memoryview(little.ravel("K").view(np.uint8)).cast("B")
+    return little.ravel("K").view(np.uint8).data
 
 
 class Decoder:
@@ -239,6 +247,12 @@ def _pairs(self: Decoder, x: Any) -> dict[Any, Any]:
     return found
 
 
+def _scalar(self: Decoder, x: Any) -> Any:
+    name, digits = listed(x, "scalar", 2)
+    block = memoryview(bytes.fromhex(worded(digits, "scalar")))
+    return _array(Type((), dtype_of(name)), "C", block)[()]
+
+
 _READERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "int": lambda self, x: int(worded(x, "int"), 16),
     "float": _hex_float,
@@ -248,7 +262,7 @@ _READERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "slice": lambda self, x: slice(*self.items(x, 3)),
     "dtype": lambda self, x: dtype_of(x),
     "array": Decoder.array,
-    "scalar": lambda self, x: self.array(x)[()],
+    "scalar": _scalar,
     "graph": Decoder.graph,
 }
 
@@ -270,7 +284,8 @@ def _arrays(table: list[Any], data: memoryview) -> list[np.ndarray[Any, Any]]:
 
 def _array(t: Type, order: Any, block: memoryview) -> np.ndarray[Any, Any]:
     if t.dtype.kind == "b":
-        need(max(block, default=0) < 2, "a boolean that is neither 0 nor 1")
+        numbers = np.frombuffer(block, np.uint8)
+        need(not (numbers > 1).any(), "a boolean that is neither 0 nor 1")
     flat = np.frombuffer(block, t.dtype.newbyteorder("<"))
     # A copy, in the dtype's own byte order, which doesn't keep the file in memory.
     array = flat.astype(t.dtype).reshape(t.shape, order=order)
@@ -323,11 +338,11 @@ def write_spec(spec: Any, encoder: Encoder) -> list[Any] | None:
 
 def _custom(kind: type) -> GraphFileError:
     return refuse(
-        "The arguments and results of a saved graph are arrays in dicts, lists, tuples, "
-        "OrderedDicts and deques.",
+        "The arguments and results of a saved graph are arrays in dicts, lists, "
+        "tuples, OrderedDicts and deques.",
         f"a {kind.__module__}.{kind.__name__}, whose class a file can't keep",
-        "trace the function with those; or save Graph(g.inputs, g.outputs, name=g.name),"
-        " which takes and returns the arrays alone.",
+        "trace the function with those; or save Graph(g.inputs, g.outputs, "
+        "name=g.name), which takes and returns the arrays alone.",
     )
 
 

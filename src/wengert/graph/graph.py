@@ -1,6 +1,8 @@
 """Node and Graph: an immutable, typed record of a computation."""
 
+import bisect
 import itertools
+import os
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ import numpy as np
 from wengert.core import tree
 from wengert.core.admit import check_numbers
 from wengert.core.bind import Tracer, bind, fixed
-from wengert.core.errors import ShapeMismatch, WengertError, line_of
+from wengert.core.errors import ShapeMismatch, WengertError, explain, line_of
 from wengert.core.op import LEAVES, Missing, Op, Zero
 from wengert.core.types import Array, Type, type_of
 
@@ -157,26 +159,10 @@ class Graph:
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Evaluates the graph on arguments by position, or on all inputs by name."""
-        if named:
-            leaves = self._by_name(args, named)
-        elif self.in_spec is None:
-            leaves = list(args)
-        else:
-            leaves = tree.flatten_like(self.in_spec, args, "arguments of the graph")
-        results = self.evaluate(leaves)
+        results = self.evaluate(arguments.in_order(self, args, named))
         if self.out_spec is None:
             return tuple(results)
         return tree.unflatten(self.out_spec, results)
-
-    def _by_name(self, args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
-        names = [n.name for n in self.inputs]
-        given = dict(zip(names, args, strict=False)) | named
-        if len(args) + len(named) != len(names) or set(given) != set(names):
-            raise ShapeMismatch(
-                f"The inputs of the graph `{self.name}` are {', '.join(names)}; "
-                f"{len(args)} came by position and {', '.join(named)} by name."
-            )
-        return [given[name] for name in names]
 
     def evaluate(self, leaves: list[Array]) -> list[Array]:
         """The outputs' values, given the inputs'; each is freed after its last use."""
@@ -186,12 +172,12 @@ class Graph:
                 f"{len(leaves)} came."
             )
         values = {
-            node.number: _checked(node, x, self.name)
+            node.number: checked(node, x, self.name)
             for node, x in zip(self.inputs, leaves, strict=True)
         }
         return _evaluate(self.nodes, self.outputs, values)
 
-    def run(self, fetch: Any, feed: Mapping[Any, Any]) -> Any:
+    def run(self, fetch: Any, feed: Mapping[Any, Any] | None = None) -> Any:
         """The values of any nodes, given those of any others.
 
         Args:
@@ -205,17 +191,46 @@ class Graph:
             ShapeMismatch: for an input that is needed and not fed, or a wrong shape.
         """
         leaves, spec = tree.flatten(fetch)
-        ends = tuple(self.node(x) for x in leaves)
-        fed = {self.node(k): v for k, v in feed.items()}
-        values = {n.number: _checked(n, v, self.name) for n, v in fed.items()}
+        feed = {} if feed is None else feed
+        ends = self.lookup(leaves)
+        fed = self._fed(feed)
+        names = self.names() if any(n.op is not INPUT for n in fed) else {}
+        values = {
+            n.number: checked(n, v, self.name, names.get(n, "")) for n, v in fed.items()
+        }
         needed = topological(ends, stop=set(fed))
         for n in needed:
             if n.op is INPUT and n not in fed:
                 raise ShapeMismatch(
-                    f"Input {n.name!r} of the graph `{self.name}` is needed for what is "
-                    "fetched, and isn't fed. Add it to `feed`."
+                    explain(
+                        f"What is fetched needs input {n.name!r} of `{self.name}`.",
+                        f"a feed of {', '.join(_shown(k) for k in feed) or 'nothing'}",
+                        f"add {n.name!r} to the feed, or feed a node between.",
+                    )
                 )
         return tree.unflatten(spec, _evaluate(needed, ends, values))
+
+    def _fed(self, feed: Mapping[Any, Any]) -> dict[Node, Any]:
+        if not isinstance(feed, Mapping):
+            raise ShapeMismatch(
+                explain(
+                    "The feed is a dict from nodes or names to values.",
+                    f"{type(feed).__name__} {feed!r:.60}",
+                    'write graph.run(fetch, {"x": value}).',
+                )
+            )
+        nodes = self.lookup(feed)
+        fed = dict(zip(nodes, feed.values(), strict=True))
+        several = [n for n in fed if not isinstance(n.type, Type)]
+        if len(fed) < len(nodes) or several:
+            raise ShapeMismatch(
+                explain(
+                    "Each node with one result is fed once.",
+                    f"{several[0]!r}" if several else "a node and its name",
+                    "feed the parts." if several else "leave one out.",
+                )
+            )
+        return fed
 
     def check(self) -> None:
         """Raises if an invariant is broken: order, types, inputs that aren't there."""
@@ -254,21 +269,33 @@ class Graph:
 
     def node(self, x: Any) -> Node:
         """The node that is `x`, or is named `x`."""
-        if isinstance(x, str):
-            found = [n for n, name in self.names().items() if name == x]
-            if len(found) == 1:
-                return found[0]
-        elif isinstance(x, Node):
-            if x in self._set():
-                return x
-        elif isinstance(x, Tracer) and isinstance(x.mark, Node):
-            return self.node(x.mark)
-        raise ShapeMismatch(
-            f"The graph `{self.name}` has no node {x!r}. print(graph) shows the names."
-        )
+        return self.lookup([x])[0]
 
-    def _set(self) -> set[Node]:
-        return set(self.nodes)
+    def lookup(self, things: Iterable[Any]) -> tuple[Node, ...]:
+        """The nodes that these nodes, expressions and names stand for."""
+        found: list[Node] = []
+        by_name: dict[str, Node] = {}
+        for x in things:
+            if isinstance(x, str):
+                if not by_name:
+                    by_name = {v: n for n, v in self.names().items() if not _number(n)}
+                node = by_name.get(x)
+            else:
+                node = x.mark if isinstance(x, Tracer) else x
+            if not isinstance(node, Node) or not self._has(node):
+                raise ShapeMismatch(
+                    explain(
+                        f"A node of the graph `{self.name}`, or its name.",
+                        _shown(x),
+                        "print(graph) shows the names; graph.find(op=...) searches.",
+                    )
+                )
+            found.append(node)
+        return tuple(found)
+
+    def _has(self, node: Node) -> bool:
+        at = bisect.bisect_left(self.nodes, node.number, key=lambda n: n.number)
+        return at < len(self.nodes) and self.nodes[at] is node
 
     # Reading and changing: in `read.py` and `edit.py`, which see all of Graph.
 
@@ -276,9 +303,14 @@ class Graph:
         """Each operation as `name = op(arguments)`."""
         return text.lines(self)
 
-    def users(self, node: Any) -> list[Node]:
-        """The nodes that use a node's result, in order."""
-        return read.users(self)[self.node(node)]
+    def users(self, node: Any = None) -> Any:
+        """The nodes that use a node's result, in order; a dict of all without `node`.
+
+        A graph's question and not a node's: graphs share nodes, and a node has other
+        users in the graph of a derivative.
+        """
+        found = read.users(self)
+        return found if node is None else found[self.node(node)]
 
     def find(self, op: str = "", name: str = "", scope: str = "") -> list[Node]:
         """The nodes with this op, this name, in this scope."""
@@ -321,6 +353,20 @@ class Graph:
     ) -> "Graph":
         """The graph with another derivative for a node, or for an op within a scope."""
         return edit.override(self, op, vjp=vjp, jvp=jvp, scope=scope)
+
+    # Keeping and measuring: in `serialize.py`, `source.py` and `profile.py`.
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the graph to a file that `wg.load` reads: data only, checked, whole."""
+        serialize.save(self, path)
+
+    def to_python(self, name: str | None = None) -> str:
+        """The graph as the source of a NumPy function that needs no wengert."""
+        return source.to_python(self, name)
+
+    def profile(self, *inputs: Any, repeat: int = 10) -> Any:
+        """Time and bytes per node and per source line of an evaluation."""
+        return profile.profile(self, inputs, repeat)
 
     def __eq__(self, other: object) -> bool:
         """Whether both compute the same in the same steps."""
@@ -422,25 +468,36 @@ def topological(
     return [found[number] for number in sorted(found)]
 
 
-def _checked(node: Node, x: Any, graph: str) -> Array:
+def checked(node: Node, x: Any, graph: str, name: str = "") -> Array:
+    """`x` as the value of a node: its shape, and a dtype that is cast if it is safe."""
+    name = name or node.name
     if isinstance(x, list | tuple):
         x = np.asarray(x)
-    expected = f"Input {node.name or node.number!r} of the graph `{graph}` is an array."
+    expected = f"Input {name!r} of the graph `{graph}` is an array."
     x = check_numbers(x, expected, "what came")
     if x.shape != node.shape:
         raise ShapeMismatch(
-            f"Input {node.name or node.number!r} of the graph `{graph}` has shape "
+            f"Input {name!r} of the graph `{graph}` has shape "
             f"{node.shape}; an array of shape {x.shape} came. Trace the function again "
             "for other shapes."
         )
     if x.dtype != node.dtype:
         if not np.can_cast(x.dtype, node.dtype, "same_kind"):
             raise ShapeMismatch(
-                f"Input {node.name or node.number!r} of the graph `{graph}` has dtype "
+                f"Input {name!r} of the graph `{graph}` has dtype "
                 f"{node.dtype}; {x.dtype} came. Trace the function again for it."
             )
         x = np.astype(x, node.dtype) if x.ndim else x.astype(node.dtype)
     return x
+
+
+def _number(node: Node) -> bool:
+    """Whether it is a plain number, whose text is no name."""
+    return node.op is CONSTANT and not node.type.shape
+
+
+def _shown(x: Any) -> str:
+    return repr(x) if isinstance(x, str | Node) else f"{type(x).__name__} {x!r:.60}"
 
 
 def _release(
@@ -466,4 +523,12 @@ def _expected_type(node: Node) -> Any:
 
 
 # At the end, because these modules are about Graph and import it.
-from wengert.graph import edit, read, text  # noqa: E402
+from wengert.graph import (  # noqa: E402
+    arguments,
+    edit,
+    profile,
+    read,
+    serialize,
+    source,
+    text,
+)

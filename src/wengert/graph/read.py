@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.core.bind import Tracer
+from wengert.core.errors import WengertError, explain
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
 
@@ -28,8 +29,11 @@ def users(graph: Graph) -> dict[Node, list[Node]]:
 
 
 def find(graph: Graph, op: str = "", name: str = "", scope: str = "") -> list[Node]:
-    """The nodes with this op, this name, in this scope (or one inside it)."""
-    names = graph.names()
+    """The nodes with this op, this name, in this scope (or one inside it).
+
+    The name is the one that print(graph) shows. Nothing found is an empty list.
+    """
+    names = graph.names() if name else {}
     return [
         n
         for n in graph.nodes
@@ -51,10 +55,20 @@ def cost(graph: Graph) -> Cost:
     for n in graph.nodes:
         if n.op in (INPUT, CONSTANT, PART):
             continue
-        operations += 1
-        flops += _flops(n)
+        inner = [cost(g) for g in graphs_in(n)]
+        operations += 1 + sum(c.operations for c in inner)
+        flops += sum(c.flops for c in inner) if inner else _flops(n)
         moved += sum(map(_bytes, (n.type, *(i.type for i in n.inputs))))
     return Cost(operations, flops, moved)
+
+
+def graphs_in(node: Node) -> list[Graph]:
+    """The graphs that an operation runs (`checkpoint`): those among its parameters."""
+    if node.op.kind != "call":
+        return []
+    values = list(node.params.values())
+    values += [v for x in values if isinstance(x, tuple) for v in x]
+    return [v for v in values if isinstance(v, Graph)]
 
 
 def _types(type: Any) -> tuple[Type, ...]:
@@ -99,7 +113,9 @@ def to_dot(graph: Graph) -> str:
 
 
 def _quoted(text: str) -> str:
+    """Never HTML: a quoted label is text. Control characters have no escape in DOT."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = "".join(c if c.isprintable() else "\ufffd" for c in escaped)
     return f'"{escaped}"'
 
 
@@ -115,8 +131,16 @@ def _type_text(node: Node) -> str:
 
 def to_networkx(graph: Graph) -> Any:
     """A networkx.MultiDiGraph of the nodes, with op, name and type as attributes."""
-    import networkx
-
+    try:
+        import networkx
+    except ImportError:
+        raise WengertError(
+            explain(
+                "to_networkx needs the package networkx.",
+                "it isn't installed",
+                "pip install networkx; graph.to_dot() needs nothing.",
+            )
+        ) from None
     names = graph.names()
     result = networkx.MultiDiGraph(name=graph.name)
     for n in graph.nodes:
@@ -129,12 +153,13 @@ def to_networkx(graph: Graph) -> Any:
 
 
 def structure(graph: Graph) -> tuple[Any, ...]:
-    """What two graphs have in common exactly if they compute the same in the same steps.
+    """What two graphs share exactly if they compute the same in the same steps.
 
-    Node numbers don't matter, nor the order in which independent steps were written.
+    Node numbers don't matter, nor the order in which independent steps were written,
+    nor names, scopes and lines inside; the inputs' names do, as calls use them.
     """
     place: dict[Node, int] = {n: i for i, n in enumerate(graph.inputs)}
-    rows: list[Any] = [(n.name, str(n.type)) for n in graph.inputs]
+    rows: list[Any] = [(n.name, n.type) for n in graph.inputs]
     for output in graph.outputs:
         pending = [output]
         while pending:
@@ -148,7 +173,8 @@ def structure(graph: Graph) -> tuple[Any, ...]:
                 continue
             pending.pop()
             inputs = tuple(place[i] for i in node.inputs)
-            row = (node.op.name, inputs, frozen(node.params), _type_text(node))
+            # The op itself and not its name: an overridden derivative makes another.
+            row = (node.op, inputs, frozen(node.params), node.type)
             place[node] = len(place)
             rows.append(row)
     spec = (str(graph.in_spec), str(graph.out_spec))

@@ -18,6 +18,7 @@ from wengert.graph import store
 from wengert.graph.encode import (
     Decoder,
     Encoder,
+    broken,
     listed,
     need,
     read_spec,
@@ -48,7 +49,7 @@ CALLS: dict[str, Call] = {}
 def keep_call(
     op: Op, write: Callable[[Params], Params], read: Callable[[Params], Params]
 ) -> None:
-    """Makes calls of other graphs savable: `write` gives parameters that a file can keep.
+    """Makes calls of other graphs savable: `write` gives parameters for a file.
 
     Those may have the other graphs among them; `read` is its inverse.
     """
@@ -333,11 +334,9 @@ class _Reader:
             self._scopes[whole(scope, len(self._scopes), "scope")],
         )
         expected = self._expected(node)
-        need(
-            expected == node.type and isinstance(expected, Type) != op.multiple,
-            f"a `{op.name}` of type {node.type}, which should be {expected}",
-        )
-        return node
+        if expected == node.type and isinstance(expected, Type) != op.multiple:
+            return node
+        raise broken(f"a `{op.name}` of type {node.type}, which should be {expected}")
 
     def _param(self, k: Any, op: Op) -> Params:
         call = CALLS.get(op.name)
@@ -419,6 +418,6 @@ def _type_of_leaf(node: Node) -> Type:
         return found
     need(set(node.params) == {"value"}, "a wrong constant")
     value = node.params["value"]
-    number = isinstance(value, bool | int | float | complex | np.generic | np.ndarray)
-    need(number, f"a constant that is no number: {value!r:.40}")
-    return type_of(value)
+    if isinstance(value, bool | int | float | complex | np.generic | np.ndarray):
+        return type_of(value)
+    raise broken(f"a constant that is no number: {value!r:.40}")

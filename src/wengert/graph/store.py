@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from wengert.core.errors import WengertError
 
 # As PNG's: not text, and changed by whatever translates line ends.
-MAGIC = b"\x89WGRAPH\r\n\x1a\n"
+MAGIC = b"\x89WENGERT\r\n\x1a\n"
 VERSION = 1
 FRAME = struct.Struct("<12sIQQ32s")  # magic, version, header, data, checksum
 _DIGEST = 32
@@ -39,7 +39,7 @@ def refuse(expected: str, came: str, do: str = _DO) -> GraphFileError:
 
 
 def write(path: str | os.PathLike[str], header: Any, blocks: Iterable[Buffer]) -> None:
-    """Writes the file as a whole or not at all: an old file stays until the new is done.
+    """Writes the file as a whole or not at all: an old one stays until it is done.
 
     Raises:
         OSError: if the disk is full, the place isn't writable, or no regular file.

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.bind import Tracer
+from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
 
 
@@ -19,14 +20,14 @@ def lines(graph: Graph) -> dict[Node, str]:
 
 
 def render(graph: Graph) -> str:
-    """`name = op(arguments)   # type   file.py:12`, in topological order."""
+    """`name = op(arguments)   # type   scope   file.py:12`, in topological order."""
     names = graph.names()
     head = ", ".join(f"{names[n]}: {n.type}" for n in graph.inputs)
     rows = []
     for node, line in lines(graph).items():
         left = f"  {line}"
-        place = node.line.partition(": ")[0]
-        rows.append((left, f"# {_types(node)}" + (f"  {place}" if place else "")))
+        notes = (_types(node), node.scope, node.line.partition(": ")[0])
+        rows.append((left, "# " + "  ".join(filter(None, notes))))
     width = min(max((len(left) for left, _ in rows), default=0), 60)
     body = "\n".join(f"{left:<{width}}  {note}" for left, note in rows)
     outs = ", ".join(_name(n, names) for n in graph.outputs)
@@ -66,6 +67,6 @@ def _param(value: Any) -> str:
 
 
 def _types(node: Node) -> str:
-    if isinstance(node.type, tuple) and not hasattr(node.type, "shape"):
-        return ", ".join(map(str, node.type))
-    return str(node.type)
+    if isinstance(node.type, Type):
+        return str(node.type)
+    return ", ".join(map(str, node.type))

@@ -30,7 +30,8 @@ from wengert.passes.match import (
 )
 from wengert.passes.rewrite import Rules, Uses, by_rules, rewrite, together
 
-NUMBERS = "biufc"
+# Elements of a constant that is worth a second copy with the other sign.
+_SMALL = 4096
 
 
 def simplify(graph: Graph, without: Collection[str] = ()) -> Graph:
@@ -43,7 +44,7 @@ def simplify(graph: Graph, without: Collection[str] = ()) -> Graph:
     return rewrite(graph, by_rules(RULES, without))
 
 
-# Products and quotients ----------------------------------------------------------------
+# Products and quotients ---------------------------------------------------------------
 
 
 def one_times(n: Node, uses: Uses) -> Node | None:
@@ -76,9 +77,15 @@ def negative_times(n: Node, uses: Uses) -> Node | None:
         y = argument(a, "negative")
         if y is not None:
             return call(n.op.name, n, y, x)
-        if value(a) is not None and not a.shape and a.dtype.kind in "fc":
+        if _is_factor(a):
             return call(n.op.name, n, negated(a, n), x)
     return None
+
+
+def _is_factor(c: Node) -> bool:
+    """Whether a node is a constant whose sign may be changed, and small enough to."""
+    known = value(c) is not None
+    return known and c.type.size <= _SMALL and c.dtype.kind in "fc"
 
 
 def number_times_number(n: Node, uses: Uses) -> Node | None:
@@ -139,7 +146,18 @@ def negative_over_negative(n: Node, uses: Uses) -> Node | None:
     return call("divide", n, x, y) if x is not None and y is not None else None
 
 
-# Sums and differences ------------------------------------------------------------------
+def share_of_negative(n: Node, uses: Uses) -> Node | None:
+    """the logistic function of −x: share(−x, 0) → share(0, x), and the other way"""
+    a, b = n.inputs
+    x, y = argument(a, "negative"), argument(b, "negative")
+    if x is not None and is_number(b, 0.0):
+        return call("share", n, 0.0, x)
+    if y is not None and is_number(a, 0.0):
+        return call("share", n, y, 0.0)
+    return None
+
+
+# Sums and differences -----------------------------------------------------------------
 
 
 def plus_zero(n: Node, uses: Uses) -> Node | None:
@@ -203,12 +221,12 @@ def negative_of_multiple(n: Node, uses: Uses) -> Node | None:
     if not is_op(p, "multiply") or not uses.once(p):
         return None
     for c, x in either(p):
-        if value(c) is not None and not c.shape and c.dtype.kind in "fc":
+        if _is_factor(c):
             return call("multiply", n, negated(c, n), x)
     return None
 
 
-# Functions -----------------------------------------------------------------------------
+# Functions ----------------------------------------------------------------------------
 
 
 def nothing_done(n: Node, uses: Uses) -> Node | None:
@@ -273,6 +291,7 @@ ARITHMETIC: Rules = {
     "add": (plus_zero, plus_negative),
     "subtract": (minus_zero, zero_minus, minus_negative, minus_itself),
     "divide": (over_one, negative_over_negative),
+    "share": (share_of_negative,),
     "negative": (twice_negative, negative_of_difference, negative_of_multiple),
     "positive": (nothing_done,),
     "conjugate": (nothing_done,),

@@ -123,7 +123,7 @@ def flip_of_flip(n: Node, uses: Uses) -> Node | None:
     return None
 
 
-# Sums ----------------------------------------------------------------------------------
+# Sums ---------------------------------------------------------------------------------
 
 
 def sum_over_ones(n: Node, uses: Uses) -> Node | None:
@@ -178,12 +178,14 @@ def sum_of_broadcast(n: Node, uses: Uses) -> Node | None:
     times = math.prod(x.shape[a] for a in made)
     if times == 0:
         return filled(0.0, n)
+    if times == 1:
+        return None
     if n.dtype.kind in "fc" and times > np.finfo(n.dtype).max:
         return None
     total = _summed(source, n, [a - extra for a in n.params["axis"] if a not in made])
     back = broadcast(reshaped(total, _kept(source, n, extra), n), n.shape, n)
-    if back is None or times == 1:
-        return back
+    if back is None:
+        return None
     factor = float(times) if n.dtype.kind in "fc" else times
     return call("multiply", n, back, factor)
 
@@ -191,7 +193,8 @@ def sum_of_broadcast(n: Node, uses: Uses) -> Node | None:
 def _summed(source: Node, n: Node, axis: list[int]) -> Node:
     if not axis:
         return source
-    return call("sum", n, source, axis=tuple(axis), keepdims=True)
+    keepdims = n.params["keepdims"]
+    return call("sum", n, source, axis=tuple(axis), keepdims=keepdims)
 
 
 def _kept(source: Node, n: Node, extra: int) -> Shape:
@@ -224,7 +227,7 @@ def all_of_number(n: Node, uses: Uses) -> Node | None:
     return filled(k, n)
 
 
-_NEEDLESS = {name: (needless_broadcast,) for name in _BROADCASTING}
+_NEEDLESS = dict.fromkeys(_BROADCASTING, (needless_broadcast,))
 RULES: Rules = {
     **_NEEDLESS,
     "reshape": (same_shape, all_of_number, reshape_of_reshape),

@@ -10,8 +10,7 @@ from wengert.core.op import OPS
 from wengert.core.types import Array, Shape, Type
 from wengert.graph.graph import CONSTANT, Node, constant
 
-
-# Asking --------------------------------------------------------------------------------
+# Asking -------------------------------------------------------------------------------
 
 
 def value(node: Node) -> Array | None:
@@ -101,9 +100,7 @@ def is_whole(key: Any, shape: Shape) -> bool:
 def unreshaped(node: Node) -> Node:
     """What a node shows in another shape, its elements in the same order."""
     while True:
-        if is_op(node, "reshape"):
-            node = node.inputs[0]
-        elif (
+        if is_op(node, "reshape") or (
             is_op(node, "index")
             and len(node.inputs) == 1
             and is_whole(node.params["key"], node.inputs[0].shape)
@@ -121,7 +118,7 @@ def reduced(shape: Shape, axis: Iterable[int], keepdims: bool = True) -> Shape:
     return tuple(n for i, n in enumerate(shape) if i not in gone)
 
 
-# Building ------------------------------------------------------------------------------
+# Building -----------------------------------------------------------------------------
 
 
 def call(name: str, at: Node, *inputs: Node | float, **params: Any) -> Node:
@@ -165,7 +162,7 @@ def negated(x: Node, at: Node) -> Node:
     if inner is not None and inner.type == x.type:
         return inner
     known = value(x)
-    if known is not None and not np.ndim(known) and x.dtype.kind in "fc":
+    if known is not None and x.dtype.kind in "fc":
         return constant(-known)
     return call("negative", at, x)
 

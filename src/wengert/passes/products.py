@@ -4,41 +4,62 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.op import OPS
-from wengert.graph.edit import rebuild
-from wengert.graph.graph import Graph, Node
-from wengert.graph.symbols import as_symbol
-from wengert.passes.match import in_place_of, value
+from wengert.graph.graph import CONSTANT, Graph, Node
+from wengert.passes.match import call, is_op, value
+from wengert.passes.rewrite import Uses, rewrite
 
-# Operations whose result is finite whatever their argument is (nan apart, which a
-# plain product passes on as well).
-_FINITE = frozenset(
-    ["sin", "cos", "tanh", "arctan", "arcsin", "arccos", "sign", "heaviside"]
-)
+# Operations that only move elements.
+_LAYOUT = ("reshape", "broadcast_to", "transpose", "flip", "roll", "diagonal")
 
 
 def plain_products(graph: Graph) -> Graph:
-    """Replaces `strong_product(a, b)` where a factor is a finite number that isn't 0."""
+    """Replaces `strong_product(a, b)` where a plain product gives the same.
 
-    def visit(node: Node, moved: Node) -> Node | None:
-        if moved.op is not OPS["strong_product"]:
+    That is so if one factor is finite and nowhere 0, or both are finite, whatever the
+    inputs of the graph are.
+    """
+    # Not nan either: sin and tanh are bounded, but of a nan they are nan, and a
+    # cotangent that is zero because the nan was masked must stay zero.
+    finite: set[Node] = set()
+    nonzero: set[Node] = set()
+
+    def visit(_node: Node, node: Node, uses: Uses) -> tuple[str, Node] | None:
+        _note(node, finite, nonzero)
+        if not is_op(node, "strong_product"):
             return None
-        a, b = moved.inputs
-        if _is_safe(a) or _is_safe(b) or (_is_finite(a) and _is_finite(b)):
-            return in_place_of(as_symbol(a) * as_symbol(b), moved)
-        return None
+        a, b = node.inputs
+        both = a in finite and b in finite
+        if not both and not any(i in finite and i in nonzero for i in (a, b)):
+            return None
+        return "never 0·∞", call("multiply", node, a, b)
 
-    return rebuild(graph, visit)
+    return rewrite(graph, visit)
 
 
-def _is_safe(node: Node) -> bool:
-    """Finite and nowhere zero: neither 0·∞ nor ∞·0 can come of it."""
+def _note(node: Node, finite: set[Node], nonzero: set[Node]) -> None:
+    """Enters what is known of a node's values from what is known of its inputs."""
     x: Any = value(node)
-    return x is not None and bool(np.all(np.isfinite(x)) and np.all(x != 0))
-
-
-def _is_finite(node: Node) -> bool:
-    x: Any = value(node)
-    if x is not None:
-        return bool(np.all(np.isfinite(x)))
-    return node.op.name in _FINITE
+    if node.op is CONSTANT:
+        if x is not None and np.asarray(x).dtype.kind in "biufc":
+            if np.isfinite(x).all():
+                finite.add(node)
+            if np.all(x):
+                nonzero.add(node)
+        return
+    sources: tuple[Node, ...]
+    if is_op(node, *_LAYOUT, "negative", "positive", "stop_gradient"):
+        sources = node.inputs[:1]
+    elif is_op(node, "where"):
+        sources = node.inputs[1:]
+    elif is_op(node, "astype") and node.inputs[0].dtype.kind in "bf":
+        sources = node.inputs
+        if node.inputs[0].dtype.kind == "b" and node.dtype.kind in "fc":
+            finite.add(node)
+    else:
+        return
+    if is_op(node, "astype") and node.dtype != node.inputs[0].dtype:
+        return  # a narrower float can overflow or underflow
+    if all(i in finite for i in sources):
+        finite.add(node)
+    if all(i in nonzero for i in sources):
+        nonzero.add(node)

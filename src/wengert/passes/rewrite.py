@@ -77,7 +77,7 @@ class Uses:
 
 Rule = Callable[[Node, Uses], Node | None]
 Rules = Mapping[str, tuple[Rule, ...]]
-Visit = Callable[[Node, Uses], tuple[str, Node] | None]
+Visit = Callable[[Node, Node, Uses], tuple[str, Node] | None]
 
 # Rules on one node end far sooner; a guard against two that undo each other.
 _MOST = 20
@@ -86,15 +86,16 @@ _MOST = 20
 def rewrite(graph: Graph, visit: Visit) -> Graph:
     """The graph with each step replaced by what `visit` gives: (rule, node) or None.
 
-    A replacement of another type than the step is not taken. The order of the steps
-    stays as it was, so values live as long as before.
+    `visit(node, moved, uses)` gets a step and the same step on its new inputs. What
+    has another type than the step is not taken for it. The order of the steps stays as
+    it was, so values live as long as before.
     """
     uses = Uses(graph)
     log = Log([], {})
     new = log.moved
     for node in graph.nodes:
         moved = _moved(node, new, bool(log.changes))
-        found = visit(moved, uses) if node.op is not INPUT else None
+        found = visit(node, moved, uses) if node.op is not INPUT else None
         by = typed_as(found[1], moved) if found else None
         if found and by is not None and by is not moved:
             log.changes.append(Change(found[0], node, by))
@@ -115,7 +116,7 @@ def rewrite(graph: Graph, visit: Visit) -> Graph:
 
 
 def _moved(node: Node, new: dict[Node, Node], later: bool) -> Node:
-    """The step on the new inputs; made anew after the first change, to keep the order."""
+    """The step on its new inputs; after the first change a new one, for the order."""
     if not later or not node.inputs:
         return node
     return Node(
@@ -132,9 +133,9 @@ def by_rules(rules: Rules, without: Collection[str] = ()) -> Visit:
         if name in OPS
     }
 
-    def visit(node: Node, uses: Uses) -> tuple[str, Node] | None:
+    def visit(_node: Node, moved: Node, uses: Uses) -> tuple[str, Node] | None:
         fired: list[str] = []
-        current = node
+        current = moved
         while len(fired) < _MOST:
             for rule in chosen.get(current.op, ()):
                 found = rule(current, uses)

@@ -29,7 +29,7 @@ from wengert.passes.rewrite import Rules, Uses
 _PIECES = 64
 
 
-# Reading -------------------------------------------------------------------------------
+# Reading ------------------------------------------------------------------------------
 
 
 def index_of_all(n: Node, uses: Uses) -> Node | None:
@@ -139,7 +139,7 @@ def index_of_stack(n: Node, uses: Uses) -> Node | None:
     return call("index", n, piece, key=rest)
 
 
-# Joining -------------------------------------------------------------------------------
+# Joining ------------------------------------------------------------------------------
 
 
 def concatenate_of_slices(n: Node, uses: Uses) -> Node | None:
@@ -165,7 +165,7 @@ def concatenate_of_slices(n: Node, uses: Uses) -> Node | None:
     return source if at == source.shape[axis] else None
 
 
-# Writing -------------------------------------------------------------------------------
+# Writing ------------------------------------------------------------------------------
 
 
 def write_of_all(n: Node, uses: Uses) -> Node | None:
@@ -215,7 +215,7 @@ def sum_of_scatter(n: Node, uses: Uses) -> Node | None:
     return call("sum", n, v, axis=tuple(range(len(v.shape))), keepdims=False)
 
 
-# Choosing ------------------------------------------------------------------------------
+# Choosing -----------------------------------------------------------------------------
 
 
 def where_of_number(n: Node, uses: Uses) -> Node | None:

@@ -123,7 +123,11 @@ def backward(
                     t = transposes[min(i, last)]
                     more = {"position": i} if rule.many else {}
                     pull = functools.partial(t, **params, **more)
-                    if strong and rule.products and not any(map(is_staged, (ct, *args))):
+                    if (
+                        strong
+                        and rule.products
+                        and not any(map(is_staged, (ct, *args)))
+                    ):
                         arrive(parent, strong_contraction(pull, ct, *args))
                     else:
                         arrive(parent, pull(ct, *args))

@@ -11,6 +11,7 @@ from wengert.core.errors import ShapeMismatch, at_the_edge, explain, name_of
 from wengert.core.op import Op, Rules
 from wengert.core.types import Array, Type, is_inexact, type_of
 from wengert.graph.graph import CONSTANT, INPUT, Graph
+from wengert.graph.serialize import keep_call
 from wengert.graph.stage import Stage, stage
 from wengert.ops.batching import Args, Mapped, Params
 from wengert.transforms.batch import Batch
@@ -245,4 +246,10 @@ _CHECKPOINT = Op(
     batch=_batch,
     multiple=True,
     kind="call",
+)
+
+keep_call(
+    _CHECKPOINT,
+    lambda params: {"graph": params["block"].graph, "layers": params["block"].layers},
+    lambda kept: {"block": Block(kept["graph"], kept["layers"], [])},
 )

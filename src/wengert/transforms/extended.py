@@ -8,48 +8,39 @@ Source: the computational graph extension of reverse mode, as in T. Chen and Z. 
 Deep Learning Systems (CMU), lecture on automatic differentiation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from wengert.core import tree
 from wengert.core.bind import Tracer
-from wengert.core.errors import DerivativeError, ShapeMismatch, explain
-from wengert.core.op import Missing, Zero
+from wengert.core.errors import DerivativeError, ShapeMismatch, TypeMismatch, explain
+from wengert.core.op import Missing, Op, Rules, Zero
 from wengert.core.types import Array, Type
-from wengert.graph.graph import (
-    CONSTANT,
-    INPUT,
-    PART,
-    Graph,
-    Node,
-    part,
-    topological,
-)
+from wengert.graph.graph import CONSTANT, PART, Node, part, topological
 from wengert.graph.symbols import as_symbol, node_of
 from wengert.transforms import tape
 from wengert.transforms.backward import backward, unbounded, zeros_ct
-from wengert.transforms.forward import jvp
-from wengert.transforms.hessian import hessian
-from wengert.transforms.jacobian import jacobian
 
 
 def gradients(
     z: Any,
     wrt: Any,
     known_cotangents: Any = None,
-    stop_at: Sequence[Any] = (),
+    stop_at: Any = (),
     unconnected: str = "zeros",
 ) -> Any:
     """Symbolic gradients of an expression with respect to symbols or inner expressions.
 
     Args:
         z: an expression; or a container of them, with `known_cotangents` for each.
-        wrt: a symbol or expression, or a nested container of them.
+        wrt: a symbol or expression, or a nested container of them. The adjoint of an
+            expression is that of its value, whichever way it is used; the gradients by
+            its own inputs are in full all the same.
         known_cotangents: the cotangent of `z`, in its structure; by default 1, which
             needs a real scalar `z`.
-        stop_at: expressions that count as constants.
+        stop_at: expressions that count as constants: one, or a container of them.
         unconnected: "zeros" or "error" for a `wrt` that `z` doesn't depend on.
 
     Returns:
@@ -59,6 +50,8 @@ def gradients(
     Raises:
         DerivativeError: if `z` isn't a scalar and has no cotangent; for an operation
             without a derivative; for an unconnected `wrt` if that is an error.
+        ShapeMismatch: for a cotangent of another shape than its expression.
+        TypeMismatch: for a `wrt` of integers, or that isn't made of symbols.
 
     >>> from wengert.graph.symbols import function, symbol
     >>> x = symbol("x")
@@ -67,22 +60,42 @@ def gradients(
     """
     if unconnected not in ("zeros", "error"):
         raise ShapeMismatch(
-            explain("unconnected is 'zeros' or 'error'.", repr(unconnected), "pick one.")
+            explain(
+                "unconnected is 'zeros' or 'error'.", repr(unconnected), "pick one."
+            )
         )
     ends = [node_of(x, "z") for x in tree.flatten(z)[0]]
     leaves, spec = tree.flatten(wrt)
-    wanted = [node_of(x, "wrt") for x in leaves]
+    wanted = [_differentiable(x) for x in leaves]
     cts = _cotangents(z, ends, known_cotangents)
-    stops = {node_of(x, "stop_at") for x in stop_at}
-    records = _records(ends, wanted, stops)
-    seeds = [(records[n], ct) for n, ct in zip(ends, cts, strict=True) if n in records]
-    reached = [n for n in wanted if n in records]
-    with np.errstate(all="ignore"):
-        found = backward(seeds, [records[n] for n in reached], unbounded(seeds))
-    adjoints = dict(zip(reached, found, strict=True))
+    stops = {node_of(x, "stop_at") for x in tree.flatten(stop_at)[0]}
+    found = adjoints_of(ends, cts, wanted, stops)
     return tree.unflatten(
-        spec, [_result(n, adjoints.get(n), unconnected) for n in wanted]
+        spec,
+        [as_result(n, a, unconnected) for n, a in zip(wanted, found, strict=True)],
     )
+
+
+def _differentiable(x: Any) -> Node:
+    node = node_of(x, "wrt")
+    if node.op is CONSTANT or not _is_inexact(node.type):
+        raise TypeMismatch(
+            explain(
+                "Derivatives are by symbols and expressions of float or complex dtype.",
+                f"the constant {x!r:.40}"
+                if node.op is CONSTANT
+                else f"{_called(node)}, {node.type}",
+                "leave it out of wrt, or make it a float: symbol('x', dtype=float).",
+            )
+        )
+    return node
+
+
+def _called(node: Node) -> str:
+    if node.name:
+        return repr(node.name)
+    line = f" ({node.line})" if node.line else ""
+    return f"the result of `{node.op.name}`{line}"
 
 
 def _cotangents(z: Any, ends: list[Node], given: Any) -> list[Array]:
@@ -96,36 +109,93 @@ def _cotangents(z: Any, ends: list[Node], given: Any) -> list[Array]:
                     "reduce it (np.sum), or pass known_cotangents in its shape.",
                 )
             )
-        return [ends[0].dtype.type(1)]
+        return [_seed(ends[0].dtype.type(1))]
     cts = tree.flatten_like(tree.flatten(z)[1], given, "known_cotangents")
     for n, ct in zip(ends, cts, strict=True):
-        if np.shape(ct) != n.shape:
+        node = node_of(ct, "A cotangent")
+        if node.shape != n.shape:
             raise ShapeMismatch(
                 explain(
                     f"A cotangent has its expression's shape {n.shape}.",
-                    f"shape {np.shape(ct)}",
+                    f"shape {node.shape}",
                     "broadcast it by hand, if that is meant.",
                 )
             )
-    return [as_symbol(ct) if isinstance(ct, Node) else ct for ct in cts]
+        if node.dtype.kind == "c" and n.dtype.kind != "c":
+            raise TypeMismatch(
+                explain(
+                    f"A cotangent of a real expression, {n.type}, is real.",
+                    f"{node.type}",
+                    "take its real part.",
+                )
+            )
+    return [_seed(ct) for ct in cts]
+
+
+def _seed(ct: Any) -> Array:
+    """A cotangent as a symbol, so that what is made of it are steps of the graph.
+
+    The ones of a sum over a large array are a number that is broadcast when it runs,
+    and not an array in the graph.
+    """
+    return as_symbol(node_of(ct))
+
+
+def adjoints_of(
+    ends: list[Node], cts: list[Array], wanted: list[Node], stops: Collection[Node] = ()
+) -> list[Array | None]:
+    """The adjoint of each wanted node as a symbol; None if nothing arrives there."""
+    taps: dict[Node, list[Array]] = {n: [] for n in wanted}
+    records = _records(ends, taps, stops)
+    seeds = [(records[n], ct) for n, ct in zip(ends, cts, strict=True) if n in records]
+    leaves = [n for n in taps if n in records and records[n][3] is None]
+    with np.errstate(all="ignore"):
+        found = backward(seeds, [records[n] for n in leaves], unbounded(seeds))
+    adjoints: dict[Node, Any] = dict(zip(leaves, found, strict=True))
+    adjoints |= {n: arrived[0] for n, arrived in taps.items() if arrived}
+    return [adjoints.get(n) for n in wanted]
 
 
 def _records(
-    ends: list[Node], wanted: list[Node], stops: set[Node]
+    ends: list[Node], taps: dict[Node, list[Array]], stops: Collection[Node]
 ) -> dict[Node, tape.Node]:
-    """Tape nodes for the graph nodes between `wanted` and `ends`."""
-    sources = set(wanted)
+    """Tape nodes for the graph nodes between the wanted ones and `ends`."""
     records: dict[Node, tape.Node] = {}
+    get = records.get
     for node in topological(ends):
-        if node in stops and node not in sources:
-            continue
-        if node in sources and _is_inexact(node.type):
-            records[node] = _leaf(node)
-        elif any(i in records for i in node.inputs):
-            record = _record(node, records)
-            if record is not None:
-                records[node] = record
+        record = None
+        if node not in stops:
+            parents = [get(i) for i in node.inputs]
+            for parent in parents:
+                if parent is not None:
+                    record = _record(node, parents)
+                    break
+        if node in taps and _is_inexact(node.type):
+            record = _leaf(node) if record is None else _tap(record, taps[node])
+        if record is not None:
+            records[node] = record
     return records
+
+
+def _tap(record: tape.Node, arrived: list[Array]) -> tape.Node:
+    """A node between a wanted expression and its users: what passes is its adjoint.
+
+    The expression's own inputs get theirs through it.
+    """
+
+    def note(ct: Array, _y: Any, _x: Any) -> tuple[Array]:
+        arrived.append(ct)
+        return (ct,)
+
+    op = Op("adjoint", _never, _never, Rules(jvp=_never, vjp=note), _never)
+    number, shape, dtype = record[:3]
+    # Numbers give the order: after the expression, and before all that use it.
+    between: Any = number + 0.5
+    return (between, shape, dtype, op, (record,), None, [None], {})
+
+
+def _never(*args: Any, **params: Any) -> Any:
+    raise DerivativeError("A tap is for the backward pass only.")
 
 
 def _is_inexact(type: Any) -> bool:
@@ -136,175 +206,67 @@ def _leaf(node: Node) -> tape.Node:
     return (node.number, node.shape, node.dtype, None, (), None, None, None)
 
 
-def _record(node: Node, records: dict[Node, tape.Node]) -> tape.Node | None:
+def _record(node: Node, parents: list[tape.Node | None]) -> tape.Node | None:
     """The node as the tape would have recorded it; None if nothing flows through."""
-    rule: Any = node.op.derivative
-    number = node.number
-    if node.op is PART:
-        if not _is_inexact(node.type):
-            return None
-        whole = (records[node.inputs[0]],)
+    op, type = node.op, node.type
+    rule: Any = op.derivative
+    multiple = op.multiple
+    if not multiple and type.dtype.kind not in "fc":
+        return None
+    if op is PART:
         index = node.params["index"]
-        return (number, node.shape, node.dtype, tape.PART, whole, None, index, None)
+        return (node.number, *type[:2], tape.PART, parents, None, index, None)
     if isinstance(rule, Zero):
         return None
     if isinstance(rule, Missing):
         raise DerivativeError(
-            explain(f"`{node.op.name}` has no derivative.", node.line, rule.why)
+            explain(f"`{op.name}` has no derivative.", node.line, rule.why)
         )
-    multiple = node.op.multiple
-    if not multiple and not _is_inexact(node.type):
-        return None
-    parents = [records.get(i) for i in node.inputs]
-    mask = sum(1 << i for i, p in enumerate(parents) if p is not None)
+    mask, bit = 0, 1
+    for parent in parents:
+        mask, bit = (mask if parent is None else mask | bit), bit << 1
     keep_y, keep = rule.keeps.find(mask, len(parents))
-    args = [_value(i) if k else i.type for i, k in zip(node.inputs, keep, strict=True)]
-    y = _results(node) if keep_y else None
-    shape, dtype = (node.type, None) if multiple else (node.shape, node.dtype)
-    return (number, shape, dtype, node.op, parents, y, args, node.params)
+    args = [
+        value_of(i) if k else i.type for i, k in zip(node.inputs, keep, strict=True)
+    ]
+    y = results_of(node) if keep_y else None
+    shape, dtype = (type, None) if multiple else type[:2]
+    return (node.number, shape, dtype, op, parents, y, args, node.params)
 
 
-def _value(node: Node) -> Array:
+def value_of(node: Node) -> Array:
     """What a rule computes with: a constant as it is, else a symbol."""
     return node.params["value"] if node.op is CONSTANT else as_symbol(node)
 
 
-def _results(node: Node) -> Any:
+def results_of(node: Node) -> Any:
+    """The node's result as a symbol; a tuple of symbols for several."""
     if not node.op.multiple:
         return as_symbol(node)
     return tuple(as_symbol(part(node, i, t)) for i, t in enumerate(node.type))
 
 
-def _result(node: Node, adjoint: Array | None, unconnected: str) -> Any:
+def as_result(node: Node, adjoint: Array | None, unconnected: str = "zeros") -> Any:
+    """An adjoint as an expression; zeros, or an error, if nothing arrived."""
     if adjoint is not None:
         return adjoint if isinstance(adjoint, Tracer) else as_symbol(node_of(adjoint))
     if unconnected == "error":
         raise DerivativeError(
             explain(
                 "z depends on every wrt.",
-                f"it doesn't depend on {node.name or node.op.name!r}",
-                "leave it out, or unconnected='zeros'.",
+                f"z doesn't depend on {_called(node)}, or only through steps without "
+                "derivatives",
+                "leave it out of wrt, or pass unconnected='zeros'.",
             )
         )
-    return as_symbol(node_of(zeros_ct(node.type)))
+    return as_symbol(_zeros(node.type))
 
 
-
-# Derivatives of a Graph, each again a Graph -------------------------------------------
-
-
-def _wrt(graph: Graph, wrt: Any) -> list[Node]:
-    """Inputs by position or name; inner nodes by node or name."""
-    chosen = wrt if isinstance(wrt, tuple | list) else [wrt]
-    found = []
-    for x in chosen:
-        if isinstance(x, int):
-            if not -len(graph.inputs) <= x < len(graph.inputs):
-                raise ShapeMismatch(
-                    explain(
-                        f"`{graph.name}` has {len(graph.inputs)} inputs.",
-                        f"wrt={x}",
-                        "count from 0, or use a name.",
-                    )
-                )
-            found.append(graph.inputs[x])
-        else:
-            found.append(graph.node(x))
-    return found
+def _zeros(type: Type) -> Node:
+    if not type.shape:
+        return node_of(zeros_ct(type))
+    return node_of(np.broadcast_to(as_symbol(node_of(type.dtype.type(0))), type.shape))
 
 
-def graph_grad(self: Graph, wrt: Any = 0, *, with_value: bool = False) -> Graph:
-    """The graph of the gradient: the adjoints as nodes beside the forward ones.
-
-    Args:
-        self: a graph with one real number as output.
-        wrt: an input's position or name, an inner node, or a tuple of these.
-        with_value: whether the value is an output too, before the gradient.
-
-    Returns:
-        A Graph of the same inputs.
-    """
-    (z,) = _outputs(self, 1, "grad")
-    nodes = _wrt(self, wrt)
-    found = gradients(as_symbol(z), [as_symbol(n) for n in nodes])
-    result = tuple(found) if isinstance(wrt, tuple | list) else found[0]
-    outputs = (as_symbol(z), result) if with_value else result
-    return _graph(self, self.inputs, outputs, f"grad_of_{self.name}", keep_spec=True)
-
-
-def graph_vjp(self: Graph) -> Graph:
-    """The graph from (inputs, cotangents of the outputs) to (outputs, of the inputs)."""
-    cts = [_input(n, f"ct{i}") for i, n in enumerate(self.outputs)]
-    pulled = gradients(
-        [as_symbol(n) for n in self.outputs],
-        [as_symbol(n) for n in self.inputs],
-        [as_symbol(n) for n in cts],
-    )
-    outputs = (tuple(as_symbol(n) for n in self.outputs), tuple(pulled))
-    return _graph(self, (*self.inputs, *cts), outputs, f"vjp_of_{self.name}")
-
-
-def graph_jvp(self: Graph) -> Graph:
-    """The graph from (inputs, tangents of them) to (outputs, tangents of these)."""
-    tangents = [_input(n, f"d{n.name}") for n in self.inputs]
-    primals = tuple(as_symbol(n) for n in self.inputs)
-    ys, dys = jvp(
-        lambda *xs: self.evaluate(list(xs)), primals, tuple(map(as_symbol, tangents))
-    )
-    outputs = (tuple(ys), tuple(dys))
-    return _graph(self, (*self.inputs, *tangents), outputs, f"jvp_of_{self.name}")
-
-
-def graph_jacobian(self: Graph, wrt: Any = 0) -> Graph:
-    """The graph of the derivatives of the output by one input, output's axes first."""
-    _outputs(self, 1, "jacobian")
-    return _of_one_input(self, wrt, jacobian, "jacobian")
-
-
-def graph_hessian(self: Graph, wrt: Any = 0) -> Graph:
-    """The graph of the second derivatives of a scalar output by one input."""
-    _outputs(self, 1, "hessian")
-    return _of_one_input(self, wrt, hessian, "hessian")
-
-
-def _of_one_input(self: Graph, wrt: Any, transform: Any, name: str) -> Graph:
-    (node,) = _wrt(self, wrt)
-    at = self.inputs.index(node)
-    symbols = [as_symbol(n) for n in self.inputs]
-
-    def f(x: Array) -> Array:
-        return self.evaluate([*symbols[:at], x, *symbols[at + 1 :]])[0]
-
-    outputs = transform(f)(symbols[at])
-    return _graph(self, self.inputs, outputs, f"{name}_of_{self.name}", keep_spec=True)
-
-
-def _outputs(graph: Graph, count: int, what: str) -> tuple[Node, ...]:
-    if len(graph.outputs) != count:
-        raise DerivativeError(
-            explain(
-                f"{what} is of a graph with one output.",
-                f"`{graph.name}` has {len(graph.outputs)}",
-                "graph.subgraph(...) picks one; graph.vjp() takes them all.",
-            )
-        )
-    return graph.outputs
-
-
-def _input(node: Node, name: str) -> Node:
-    return Node(INPUT, (), {}, node.type, None, name)
-
-
-def _graph(
-    of: Graph, inputs: tuple[Node, ...], outputs: Any, name: str, keep_spec: bool = False
-) -> Graph:
-    leaves, out_spec = tree.flatten(outputs)
-    nodes = tuple(map(node_of, leaves))
-    return Graph(inputs, nodes, of.in_spec if keep_spec else None, out_spec, name)
-
-
-Graph.grad = graph_grad
-Graph.vjp = graph_vjp
-Graph.jvp = graph_jvp
-Graph.jacobian = graph_jacobian
-Graph.hessian = graph_hessian
+# At the end, because it is about `Graph` and uses this module.
+from wengert.transforms import derived  # noqa: E402, F401

@@ -26,7 +26,7 @@ def check_pair(f: Any, result: Any) -> tuple[Any, Any]:
 
 
 def split_aux(f: Any, result: Any, interp: Interpreter) -> tuple[Any, list[Any]]:
-    """`(result, [aux])` of a function with has_aux; `aux` without traces of `interp`."""
+    """`(result, [aux])` of a function with has_aux; `aux` without our traces."""
     y, aux = check_pair(f, result)
 
     def plain(x: Any) -> Any:

@@ -1,9 +1,9 @@
 """Graphs to ONNX and back: `to_onnx`, `from_onnx` (`pip install wengert[onnx]`).
 
-Reading order: `kernels` (which types each ONNX operator takes), `composed/` (ops in
-terms of simpler ones), `primitives` (what ONNX has and wengert hasn't), `lower` (a graph
-of ops that ONNX can say), `direct` (each of them said), `writer`, `export`; then
-`reader` and `readers/`, `load`. `tables` says what can be said and what can't.
+Reading order: `kernels` (which types each ONNX operator takes), `primitives` (what ONNX
+has and wengert hasn't), `composed/` (ops in terms of simpler ones), `tables` (what can
+be said and what can't), `lower` (a graph of ops that ONNX can say), `writer`, `direct`
+(each op said), `export`; then `tensors`, `reader`, `readers/`, `load`.
 """
 
 from wengert.integrations.onnx.errors import CannotExport, CannotImport

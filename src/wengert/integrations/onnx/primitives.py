@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.bind import bind, is_traced
 from wengert.core.errors import WengertError
 from wengert.core.op import Missing, Op
-from wengert.core.types import Type, promoted
+from wengert.core.types import Array, Type, promoted
+from wengert.graph.graph import constant
+from wengert.graph.symbols import as_symbol
 from wengert.ops.reduce import reduced
 
 
@@ -65,3 +68,10 @@ QUOTIENT = _op("quotient", _binary_type)
 PRIMITIVES = (
     GATHER, GATHER_ND, SCATTER_ND, PAD, ORDER, REDUCE, PLACE, MOD, QUOTIENT,
 )  # fmt: skip
+
+
+def apply(op: Op, *args: Array, **params: Any) -> Array:
+    """Such an op on symbols and arrays; on arrays alone `bind` would run it."""
+    if not any(map(is_traced, args)):
+        args = (as_symbol(constant(args[0])), *args[1:])
+    return bind(op, *args, **params)

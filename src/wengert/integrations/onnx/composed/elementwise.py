@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import bind
 from wengert.core.op import OPS
 from wengert.core.types import Array
 from wengert.graph.graph import Node
 from wengert.integrations.onnx.composed.rule import Composed, always, in_double
 from wengert.integrations.onnx.errors import Unsayable
-from wengert.integrations.onnx.primitives import MOD, QUOTIENT
+from wengert.integrations.onnx.primitives import MOD, QUOTIENT, apply
 
 LN2 = math.log(2.0)
 
@@ -27,7 +26,7 @@ def _log1p(x: Array) -> Array:
     u = 1.0 + x
     same = (u == 1.0) | np.isinf(u)
     inner = np.log(u) * (x / np.where(same, 1.0, u - 1.0))
-    return np.where(u == 1.0, x, np.where(np.isinf(u), u, inner))
+    return np.where((u == 1.0) | (x == math.inf), x, inner)
 
 
 def _expm1(x: Array) -> Array:
@@ -101,8 +100,8 @@ _P = (
     -1.228866684490136173410e2, -6.485021904942025371773e1,
 )  # fmt: skip
 _Q = (
-    1.0, 2.485846490142306297962e1, 1.650270098316988542046e2, 4.328810604912902668951e2,
-    4.853903996359136964868e2, 1.945506571482613964425e2,
+    1.0, 2.485846490142306297962e1, 1.650270098316988542046e2,
+    4.328810604912902668951e2, 4.853903996359136964868e2, 1.945506571482613964425e2,
 )  # fmt: skip
 _REST = 6.123233995736765886130e-17  # what π/2 lacks in float64
 
@@ -115,7 +114,7 @@ def _horner(coefficients: tuple[float, ...], z: Array) -> Array:
 
 
 def _arctan(x: Array) -> Array:
-    """Reduced to |t| ≤ 0.66 by arctan t = π/2 − arctan 1/t = π/4 + arctan (t−1)/(t+1)."""
+    """By arctan a = π/2 − arctan 1/a = π/4 + arctan (a−1)/(a+1), for |t| ≤ 0.66."""
     a = np.abs(x)
     far, middle = a > 2.41421356237309504880, a > 0.66
     t = np.where(
@@ -215,7 +214,7 @@ def _hypot(a: Array, b: Array) -> Array:
 
 
 def _scaled(a: Array, b: Array) -> tuple[Array, Array, Array, Array]:
-    """(a/m, b/m, (a²+b²)/m², m) with m the larger of |a| and |b|; as `slopes._scaled`."""
+    """(a/m, b/m, (a²+b²)/m², m) with m the larger of |a| and |b|, as in `slopes`."""
     m = np.maximum(np.abs(a), np.abs(b))
     m = np.where(m == 0, 1.0, m)
     far = np.isinf(m)
@@ -263,12 +262,14 @@ def _in_floats(node: Node) -> bool:
 def _round(x: Array, *, decimals: int) -> Array:
     if x.dtype.kind != "f":
         if decimals >= 0:
-            return np.positive(x)
+            return x
         raise Unsayable("rounding integers to tens")
     if decimals == 0:
         return np.rint(x)
     factor = 10.0 ** abs(decimals)
-    return np.rint(x * factor) / factor if decimals > 0 else np.rint(x / factor) * factor
+    if decimals > 0:
+        return np.rint(x * factor) / factor
+    return np.rint(x / factor) * factor
 
 
 def _fraction(x: Array) -> Array:
@@ -283,15 +284,15 @@ def _divisor(b: Array) -> Array:
 
 def _fmod(a: Array, b: Array) -> Array:
     if b.dtype.kind == "f":
-        y = bind(MOD, a, b, fmod=1)
+        y = apply(MOD, a, b, fmod=1)
         return np.where(np.isinf(b) & ~np.isinf(a), a, y)
-    return bind(MOD, a, _divisor(b), fmod=1)
+    return apply(MOD, a, _divisor(b), fmod=1)
 
 
 def _remainder(a: Array, b: Array) -> Array:
     """The remainder with the divisor's sign."""
     if b.dtype.kind != "f":
-        return bind(MOD, a, _divisor(b), fmod=0)
+        return apply(MOD, a, _divisor(b), fmod=0)
     y = np.fmod(a, b)
     moved = np.where((y < 0) != (b < 0), y + b, y)
     return np.where(y == 0, np.copysign(0.0 * y, b), moved)
@@ -300,7 +301,7 @@ def _remainder(a: Array, b: Array) -> Array:
 def _floor_divide(a: Array, b: Array) -> Array:
     if b.dtype.kind != "f":
         safe = _divisor(b)
-        y = bind(QUOTIENT, a - bind(MOD, a, safe, fmod=0), safe)
+        y = apply(QUOTIENT, a - apply(MOD, a, safe, fmod=0), safe)
         if b.dtype.kind == "i":
             y = np.where(b == -1, -a, y)
         return np.where(b == 0, 0, y)
@@ -315,6 +316,10 @@ def _floor_divide(a: Array, b: Array) -> Array:
 
 def _unequal_to_itself(x: Array) -> Array:
     return np.not_equal(x, x)
+
+
+def _isinf(x: Array) -> Array:
+    return np.equal(np.abs(x), math.inf) if x.dtype.kind == "f" else np.isnan(x)
 
 
 def _not_of_floats(node: Node) -> bool:
@@ -349,7 +354,8 @@ COMPOSED: dict[str, Composed] = {
     "arcsinh":    _row(_arcsinh, when=in_double),
     "arccosh":    _row(_arccosh, when=in_double),
     "arctanh":    _row(_arctanh, when=in_double),
-    "tan":        _row(_tan, when=in_double),
+    "tan":        _row(_tan, "float64: as exact as onnxruntime's cos, near its zeros",
+                       in_double),
     "arctan":     _row(_arctan, when=in_double),
     "arcsin":     _row(_arcsin, when=in_double),
     "arccos":     _row(_arccos, when=in_double),
@@ -379,12 +385,10 @@ COMPOSED: dict[str, Composed] = {
     "floor_divide": Composed(_floor_divide),
     "not_equal":  Composed(lambda a, b: ~np.equal(a, b)),
     "isnan":      Composed(_unequal_to_itself, "", _not_of_floats),
-    "isinf":      Composed(lambda x: np.equal(np.abs(x), math.inf) if x.dtype.kind == "f"
-                           else np.not_equal(x, x)),
-    "isfinite":   Composed(lambda x: np.less(np.abs(x), math.inf) if x.dtype.kind == "f"
-                           else np.equal(x, x)),
-    "conjugate":  Composed(np.positive),
-    "real":       Composed(np.positive),
+    "isinf":      Composed(_isinf),
+    "isfinite":   Composed(lambda x: ~(np.isnan(x) | np.isinf(x))),
+    "conjugate":  Composed(lambda x: x),
+    "real":       Composed(lambda x: x),
     "imag":       Composed(_zeros),
     "modulus":    Composed(np.abs),
     "stop_gradient": Composed(lambda x: x),

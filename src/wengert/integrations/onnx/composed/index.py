@@ -9,7 +9,14 @@ from wengert.core.bind import bind
 from wengert.core.types import Array, Shape
 from wengert.graph.graph import Node
 from wengert.integrations.onnx.composed.rule import Composed
-from wengert.integrations.onnx.primitives import GATHER, GATHER_ND, PAD, SCATTER_ND
+from wengert.integrations.onnx.primitives import (
+    GATHER,
+    GATHER_ND,
+    PAD,
+    SCATTER_ND,
+    apply,
+)
+from wengert.ops.cumulative import along
 from wengert.ops.index import ARRAY, INDEX, INDEX_SET, Key, advanced_place, result_shape
 from wengert.ops.layout import TRANSPOSE
 
@@ -72,10 +79,10 @@ def _index(x: Array, *arrays: Array, key: Key) -> Array:
         x = bind(INDEX, x, key=cut)
     if len(at) == 1:
         ((axis, places),) = at.items()
-        return bind(GATHER, x, places, axis=axis).reshape(shape)
+        return apply(GATHER, x, places, axis=axis).reshape(shape)
     together = np.broadcast_shapes(*(a.shape for a in at.values()))
     points = _stacked([*at.values()], together)
-    y = bind(GATHER_ND, _transposed(x, (*at, *slices)), points)
+    y = apply(GATHER_ND, _transposed(x, (*at, *slices)), points)
     # The points' axes stand in front; NumPy may want them behind some slices.
     before = sum(isinstance(e, slice) for e in key[: advanced_place(key)])
     n = len(together)
@@ -128,7 +135,7 @@ def _write(x: Array, v: Array, arrays: tuple[Array, ...], key: Key, add: bool) -
     cut = [i for i, r in slices.items() if not _is_full(r, x.shape[i])]
     free = [i for i in slices if i not in cut]
     if not at and not cut:
-        return x + v if add else np.positive(v)
+        return x + v if add else v
     points_shape = (*v.shape[:n], *(len(slices[i]) for i in cut))
     coordinates: dict[int, Array] = {}
     for i, a in at.items():
@@ -154,7 +161,7 @@ def _scattered(
     ONNX leaves it open which one would.
     """
     if add:
-        return bind(SCATTER_ND, x, points, v, reduction="add")
+        return apply(SCATTER_ND, x, points, v, reduction="add")
     k, count = points.shape[-1], math.prod(points.shape[:-1])
     if several:
         flat = points.reshape(count, k)
@@ -162,15 +169,16 @@ def _scattered(
         order = np.arange(count)
         grid = np.zeros(x.shape[:k], np.int64)
         if isinstance(points, np.ndarray):
-            np.put(grid, np.ravel_multi_index(_inside(flat, x.shape), grid.shape), order)
+            inside = _inside(flat, x.shape)
+            np.put(grid, np.ravel_multi_index(inside, grid.shape), order)
             winners = np.unique(grid[tuple(flat.T)])
             points = flat[winners]
-            v = bind(GATHER, v, winners, axis=0) if len(winners) < count else v
+            v = apply(GATHER, v, winners, axis=0) if len(winners) < count else v
         else:
-            last = bind(SCATTER_ND, grid, flat, order, reduction="max")
-            v = bind(GATHER, v, bind(GATHER_ND, last, flat), axis=0)
+            last = apply(SCATTER_ND, grid, flat, order, reduction="max")
+            v = apply(GATHER, v, apply(GATHER_ND, last, flat), axis=0)
             points = flat
-    return bind(SCATTER_ND, x, points, v, reduction="none")
+    return apply(SCATTER_ND, x, points, v, reduction="none")
 
 
 def _inside(flat: Array, shape: Shape) -> tuple[Array, ...]:
@@ -208,7 +216,7 @@ def _padded(x: Array, v: Array, key: Key) -> Array | None:
     v = np.broadcast_to(v.astype(x.dtype), result_shape(x.shape, key, []))
     v = v.reshape(tuple(map(len, blocks)))
     pads = tuple((r.start, n - r.stop) for r, n in zip(blocks, x.shape, strict=True))
-    return bind(PAD, v, pads=pads) if any(map(any, pads)) else np.positive(v)
+    return apply(PAD, v, pads=pads) if any(map(any, pads)) else v
 
 
 # Diagonals, roll ----------------------------------------------------------------------
@@ -248,8 +256,7 @@ def _roll(x: Array, *, shift: Any, axis: Any) -> Array:
         n = x.shape[a]
         s = int(s) % n if n else 0
         if s:
-            head, tail = (_FULL,) * a + (slice(n - s, None),), (_FULL,) * a + (
-                slice(None, n - s),)  # fmt: skip
+            head, tail = along(a, slice(n - s, None)), along(a, slice(None, n - s))
             x = np.concatenate([x[head], x[tail]], axis=a)
     return x
 

@@ -8,7 +8,7 @@ import numpy as np
 from wengert.core.bind import bind
 from wengert.core.types import Array
 from wengert.integrations.onnx.composed.rule import Composed
-from wengert.integrations.onnx.primitives import ORDER
+from wengert.integrations.onnx.primitives import ORDER, apply
 from wengert.ops.cumulative import along
 from wengert.ops.sort import PERMUTE
 from wengert.ops.strong import strong_product
@@ -19,7 +19,7 @@ from wengert.ops.strong import strong_product
 def _then(order: Array, key: Array, axis: int) -> Array:
     """`order`, and where `key` differs the order of `key`."""
     sorted_key = bind(PERMUTE, key, order, axis=axis, inverse=False)
-    finer = bind(ORDER, sorted_key, axis=axis)
+    finer = apply(ORDER, sorted_key, axis=axis)
     return bind(PERMUTE, order, finer, axis=axis, inverse=False)
 
 
@@ -28,9 +28,9 @@ def _stable(x: Array, axis: int) -> Array:
     if x.dtype.kind == "b":
         x = x.astype(np.uint8)
     if x.dtype.kind != "f":
-        return bind(ORDER, x, axis=axis)
+        return apply(ORDER, x, axis=axis)
     gone = np.isnan(x)
-    order = bind(ORDER, np.where(gone, np.inf, x), axis=axis)
+    order = apply(ORDER, np.where(gone, np.inf, x), axis=axis)
     return _then(order, gone.astype(np.uint8), axis)
 
 

@@ -8,9 +8,8 @@ import numpy as np
 from wengert.core.bind import bind
 from wengert.core.types import Array, Type
 from wengert.graph.graph import Node
-from wengert.integrations.onnx.composed.rule import Composed, of_floats
-from wengert.integrations.onnx.errors import Unsayable
-from wengert.integrations.onnx.primitives import PLACE, REDUCE
+from wengert.integrations.onnx.composed.rule import Composed
+from wengert.integrations.onnx.primitives import PLACE, REDUCE, apply
 from wengert.ops.contract import EINSUM
 from wengert.ops.reduce import reduced
 
@@ -22,7 +21,7 @@ Axes = tuple[int, ...]
 def _plain(x: Array, kind: str, axis: Axes, keepdims: bool) -> Array:
     if x.dtype.kind == "b":
         return _plain(x.astype(np.uint8), kind, axis, keepdims).astype(bool)
-    y = bind(REDUCE, x, axis=axis, kind=kind) if axis else x
+    y = apply(REDUCE, x, axis=axis, kind=kind) if axis else x
     return y if keepdims else y.reshape(reduced(x.shape, axis, False))
 
 
@@ -63,11 +62,11 @@ def _place(kind: str) -> Any:
     def f(x: Array, *, axis: int, keepdims: bool = False) -> Array:
         if x.dtype.kind == "b":
             x = x.astype(np.uint8)
-        y = bind(PLACE, x, axis=axis, kind=kind)
+        y = apply(PLACE, x, axis=axis, kind=kind)
         if x.dtype.kind == "f":
             gone = np.isnan(x).astype(np.uint8)
-            found = bind(REDUCE, gone, axis=(axis,), kind="ReduceMax") > 0
-            y = np.where(found, bind(PLACE, gone, axis=axis, kind="ArgMax"), y)
+            found = apply(REDUCE, gone, axis=(axis,), kind="ReduceMax") > 0
+            y = np.where(found, apply(PLACE, gone, axis=axis, kind="ArgMax"), y)
         return y if keepdims else y.reshape(reduced(x.shape, (axis,), False))
 
     return f
@@ -79,7 +78,7 @@ def _place(kind: str) -> Any:
 def _logsumexp(log: Any, exp: Any) -> Any:
     def f(x: Array, *, axis: Axes, keepdims: bool) -> Array:
         if not axis:
-            return np.positive(x)
+            return x
         top = np.max(x, axis=axis, keepdims=True)
         top = np.where(np.isinf(top), 0.0, top)
         y = log(np.sum(exp(x - top), axis=axis, keepdims=True)) + top
@@ -126,7 +125,7 @@ def _has_ones(node: Node) -> bool:
     for letters, i in zip(inputs, node.inputs, strict=True):
         for c, n in zip(letters, i.shape, strict=True):
             sizes.setdefault(c, set()).add(n)
-    return any(len(s) > 1 for s in sizes.values()) or any(0 in s for s in sizes.values())
+    return any(len(s) > 1 or 0 in s for s in sizes.values())
 
 
 def _einsum(*arrays: Array, subscripts: str, optimize: Any) -> Array:
@@ -171,8 +170,6 @@ def _det(a: Array) -> Array:
         return a[..., 0, 0]
     if n == 2:
         return a[..., 0, 0] * a[..., 1, 1] - a[..., 0, 1] * a[..., 1, 0]
-    if n > 3:
-        raise Unsayable("onnxruntime has no Det for float64 (up to 3 rows it is composed)")
     y = 0.0
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
@@ -182,7 +179,8 @@ def _det(a: Array) -> Array:
 
 
 def _det_by_minors(node: Node) -> bool:
-    return node.dtype == np.float64 or node.inputs[0].shape[-1] < 2
+    n = node.inputs[0].shape[-1]
+    return n < 2 or (n < 4 and node.dtype == np.float64)
 
 
 # fmt: off
@@ -204,4 +202,3 @@ COMPOSED: dict[str, Composed] = {
     "det":        Composed(_det, "float64 up to 3 rows", _det_by_minors, convert=True),
 }
 # fmt: on
-__all__ = ["COMPOSED", "of_floats"]

@@ -19,11 +19,6 @@ def in_double(node: Node) -> bool:
     return node.dtype == np.float64
 
 
-def of_floats(node: Node) -> bool:
-    """The argument may have a nan, which ONNX doesn't promise to hand on."""
-    return node.inputs[0].dtype.kind == "f"
-
-
 @dataclass(frozen=True)
 class Composed:
     """An op in terms of others.
