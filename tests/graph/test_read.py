@@ -1,4 +1,4 @@
-"""Reading graphs: text, users, find, counts, cost, DOT, networkx, equality; deep ones."""
+"""Reading graphs: text, users, counts, cost, DOT, networkx, equality; deep graphs."""
 
 import re
 import sys

@@ -1,7 +1,6 @@
-"""Running graphs: calls by position and name, fetch and feed, bind, what is computed."""
+"""Running graphs: calls by position and name, fetch and feed, bind, counting."""
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ X, Y = np.arange(8.0).reshape(4, 2), np.ones((4, 3))
 
 
 @pytest.fixture
-def evaluated(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of all operations that graphs evaluate, in order."""
     seen: list[str] = []
     original = graph_module.bind
@@ -46,7 +45,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return original(op, *args, **params)
 
     monkeypatch.setattr(graph_module, "bind", counting)
-    yield seen
+    return seen
 
 
 # Calls --------------------------------------------------------------------------------
@@ -71,7 +70,7 @@ def test_numbers_are_cast_as_numpy_would_without_loss() -> None:
     f = wg.function([x], x * 2)
     assert f(np.array([1, 2], "i2")).dtype == np.dtype("f4")
     assert f(np.ones(2)).dtype == np.dtype("f4")
-    with pytest.raises(ShapeMismatch, match="'x'.*float32; complex128 came"):
+    with pytest.raises(ShapeMismatch, match=r"'x'.*float32; complex128 came"):
         f(np.ones(2) * 1j)
 
 

@@ -1,5 +1,7 @@
 """Graphs written by hand: symbols, function, gradients, names and scopes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -286,13 +288,13 @@ K = wg.symbol("k", (), int)
     [
         (lambda: wg.symbol((3,), "x"), TypeMismatch, r"A symbol has a name.*symbol\("),
         (lambda: wg.symbol(""), TypeMismatch, "A symbol has a name"),
-        (lambda: wg.symbol("x", (None, 3)), ShapeMismatch, r"'x'.*all known.*wg\.trace"),
+        (lambda: wg.symbol("x", (None, 3)), ShapeMismatch, r"'x'.*known.*wg\.trace"),
         (lambda: wg.symbol("x", (-1,)), ShapeMismatch, "all known"),
         (lambda: wg.symbol("x", "f4"), ShapeMismatch, "tuple of lengths.*'f4'"),
         (lambda: wg.symbol("x", 2.5), ShapeMismatch, "tuple of lengths"),
         (lambda: wg.symbol("x", 3, "banana"), TypeMismatch, "'x' is one of numbers"),
         (lambda: wg.symbol("x", 3, object), TypeMismatch, "one of numbers"),
-        (lambda: wg.function(X, X + 1.0), TypeMismatch, r"list of symbols first.*\[x\]"),
+        (lambda: wg.function(X, X + 1.0), TypeMismatch, r"list of symbols.*\[x\]"),
         (lambda: wg.function({"x": X}, X), TypeMismatch, r"list.*function\(\[p\], y\)"),
         (lambda: wg.function(["x"], X), TypeMismatch, "An input is made of.*str 'x'"),
         (lambda: wg.function([X], "x"), TypeMismatch, "An output is made of symbols"),
@@ -347,7 +349,7 @@ K = wg.symbol("k", (), int)
         (lambda: Y @ np.ones((2, 2)), ShapeMismatch, r"\(3,\)|f64\[3\]"),
     ],
 )  # fmt: skip
-def test_a_mistake_says_what_to_do(mistake, kind, says) -> None:  # type: ignore[no-untyped-def]
+def test_a_mistake_says_what_to_do(mistake: Any, kind: Any, says: str) -> None:
     with pytest.raises(kind, match=f"(?s){says}") as caught:
         mistake()
     if isinstance(caught.value, ShapeMismatch | TypeMismatch):

@@ -362,6 +362,13 @@ def test_signed_zeros_may_change_by_convention() -> None:
     assert not np.signbit((minus + 0.0)[0])
 
 
+def test_the_slope_of_a_root_at_minus_zero_stays_positive() -> None:
+    """√−0 is −0, so the rule divides by √x + 0: no zero that can be left out."""
+    graph = wg.trace(wg.grad(np.sqrt), 1.0)
+    assert simplify(graph)(-0.0) == graph(-0.0) == np.inf
+    assert graph.optimize()(-0.0) == np.inf
+
+
 @pytest.mark.parametrize("number", [1.0, -0.0, 0.0, -1.0])
 def test_signed_zero_constants_are_exact_as_terms(number: float) -> None:
     x = np.array([-0.0, 0.0, 2.0])

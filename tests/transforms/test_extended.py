@@ -67,6 +67,21 @@ def test_adjoints_stand_beside_the_steps_they_share() -> None:
     assert grad == pytest.approx(2.5 * np.exp(0.5))
 
 
+def test_adjoints_of_named_steps_have_names() -> None:
+    _, y = course()
+    slope = y.grad()
+    assert [n.name for n in slope.nodes if n.name.endswith("_bar")] == [
+        "v2_bar",
+        "v1_bar",
+    ]
+    assert slope.node("v2_bar").op.name == "add"
+    assert slope.run("v2_bar", {"v1": 0.5}) == 1.5
+    assert "v2_bar = add(" in str(slope)
+    _, again = course()  # and steps that were there before keep theirs
+    again.override("exp", vjp=lambda ct, y, x: (y,)).grad()
+    assert not [n for n in again.nodes if n.name.endswith("_bar")]
+
+
 def test_any_order() -> None:
     """The nth derivative of (1 + x)·exp(x) is (1 + x + n)·exp(x)."""
     _, g = course()

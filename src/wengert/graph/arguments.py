@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(graph: "Graph") -> list[tuple[str, Any]]:
-    """Each argument's name, "" if it has none, and its inputs: a node or a container."""
+    """Each argument's name, "" if it has none, and its inputs in its structure."""
     if graph.in_spec is None:
         return [(n.name, n) for n in graph.inputs]
     whole = tree.unflatten(graph.in_spec, graph.inputs)

@@ -357,7 +357,7 @@ class Graph:
     # Keeping and measuring: in `serialize.py`, `source.py` and `profile.py`.
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the graph to a file that `wg.load` reads: data only, checked, whole."""
+        """Writes the graph to a file for `wg.load`: data only, checked, whole."""
         serialize.save(self, path)
 
     def to_python(self, name: str | None = None) -> str:

@@ -161,9 +161,9 @@ def share_of_negative(n: Node, uses: Uses) -> Node | None:
 
 
 def plus_zero(n: Node, uses: Uses) -> Node | None:
-    """x + 0 → x"""
+    """x + 0 → x, unless x is a root: √−0 is −0, and the slope of √ divides by √x + 0"""
     for zero, x in either(n):
-        if is_number(zero, 0.0):
+        if is_number(zero, 0.0) and not is_op(x, "sqrt"):
             return fits(x, n)
     return None
 

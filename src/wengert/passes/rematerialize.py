@@ -5,8 +5,7 @@ computed to where they are used, and that is where the memory of training goes. 
 ways to keep less by computing cheap steps again, a least cut finds the one that keeps
 the fewest bytes.
 
-Source: H. He, Min-Cut Optimal Recomputation with AOTAutograd, PyTorch developers' forum,
-2022.
+Source: H. He, Min-Cut Optimal Recomputation with AOTAutograd (PyTorch forum, 2022).
 """
 
 from collections.abc import Iterable
@@ -52,7 +51,7 @@ def rematerialize(graph: Graph, budget: int | None = None, forward: Any = 0) -> 
     ...     return np.sum(np.sin(np.exp(np.tanh(x @ w))))
     >>> g = trace(value_and_grad(f), np.ones((5, 5)), np.ones((9, 5)))
     >>> kept_bytes(g), kept_bytes(rematerialize(g))
-    (1080, 360)
+    (720, 360)
     """
     end = graph.outputs[forward] if isinstance(forward, int) else graph.node(forward)
     best, least = graph, kept_bytes(graph, end)

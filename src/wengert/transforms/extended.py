@@ -18,7 +18,7 @@ from wengert.core.bind import Tracer
 from wengert.core.errors import DerivativeError, ShapeMismatch, TypeMismatch, explain
 from wengert.core.op import Missing, Op, Rules, Zero
 from wengert.core.types import Array, Type
-from wengert.graph.graph import CONSTANT, PART, Node, part, topological
+from wengert.graph.graph import CONSTANT, PART, Node, constant, part, topological
 from wengert.graph.symbols import as_symbol, node_of
 from wengert.transforms import tape
 from wengert.transforms.backward import backward, unbounded, zeros_ct
@@ -144,16 +144,30 @@ def _seed(ct: Any) -> Array:
 def adjoints_of(
     ends: list[Node], cts: list[Array], wanted: list[Node], stops: Collection[Node] = ()
 ) -> list[Array | None]:
-    """The adjoint of each wanted node as a symbol; None if nothing arrives there."""
+    """The adjoint of each wanted node as a symbol; None if nothing arrives there.
+
+    That of a named node, wanted or not, gets a name too.
+    """
+    first = constant(0.0).number  # what the pass makes has higher numbers
     taps: dict[Node, list[Array]] = {n: [] for n in wanted}
     records = _records(ends, taps, stops)
     seeds = [(records[n], ct) for n, ct in zip(ends, cts, strict=True) if n in records]
-    leaves = [n for n in taps if n in records and records[n][3] is None]
+    leaves = [n for n in wanted if n in records and records[n][3] is None]
     with np.errstate(all="ignore"):
         found = backward(seeds, [records[n] for n in leaves], unbounded(seeds))
     adjoints: dict[Node, Any] = dict(zip(leaves, found, strict=True))
     adjoints |= {n: arrived[0] for n, arrived in taps.items() if arrived}
+    for n, adjoint in adjoints.items():
+        _name(adjoint, n, first)
     return [adjoints.get(n) for n in wanted]
+
+
+def _name(adjoint: Array | None, of: Node, first: int) -> None:
+    """Calls the adjoint of `v2` `v2_bar`, if it is a step that this pass made."""
+    if of.name and isinstance(adjoint, Tracer):
+        node: Node = adjoint.mark
+        if node.number > first and not node.name and node.inputs:
+            node.name = f"{of.name}_bar"
 
 
 def _records(
@@ -172,30 +186,36 @@ def _records(
                     break
         if node in taps and _is_inexact(node.type):
             record = _leaf(node) if record is None else _tap(record, taps[node])
+        elif node.name and record is not None and not node.op.multiple:
+            record = _tap(record, taps.setdefault(node, []))  # to name its adjoint
         if record is not None:
             records[node] = record
     return records
 
 
 def _tap(record: tape.Node, arrived: list[Array]) -> tape.Node:
-    """A node between a wanted expression and its users: what passes is its adjoint.
+    """A node between an expression and its users: what passes is its adjoint.
 
     The expression's own inputs get theirs through it.
     """
 
-    def note(ct: Array, _y: Any, _x: Any) -> tuple[Array]:
-        arrived.append(ct)
-        return (ct,)
-
-    op = Op("adjoint", _never, _never, Rules(jvp=_never, vjp=note), _never)
     number, shape, dtype = record[:3]
     # Numbers give the order: after the expression, and before all that use it.
     between: Any = number + 0.5
-    return (between, shape, dtype, op, (record,), None, [None], {})
+    parts = ((record,), None, [None], {"arrived": arrived})
+    return (between, shape, dtype, _TAP, *parts)
+
+
+def _note(ct: Array, _y: Any, _x: Any, *, arrived: list[Array]) -> tuple[Array]:
+    arrived.append(ct)
+    return (ct,)
 
 
 def _never(*args: Any, **params: Any) -> Any:
     raise DerivativeError("A tap is for the backward pass only.")
+
+
+_TAP = Op("adjoint", _never, _never, Rules(jvp=_never, vjp=_note), _never)
 
 
 def _is_inexact(type: Any) -> bool:
