@@ -42,7 +42,7 @@ class Interpreter:
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
         """The result of `op`, at least one of whose arguments is a tracer of ours."""
-        raise NotImplementedError  # every subclass has its own
+        raise TypeError(f"{type(self).__name__} has no way to do this")
 
     def unary(self, op: Op, x: "Tracer") -> Any:
         """`process` for one argument and no parameters: most calls are such."""
@@ -57,7 +57,7 @@ class Interpreter:
 
         A differentiating interpreter leaves integers and booleans as they are.
         """
-        raise NotImplementedError  # every subclass has its own
+        raise TypeError(f"{type(self).__name__} has no way to do this")
 
     def overwrite(
         self, op: Op, x: "Tracer", value: Array, arrays: list[Array], key: Any
