@@ -1,0 +1,680 @@
+"""The loops of a kernel, around its elements.
+
+The innermost loop is a vector loop: a main part in steps of the width, then the rest as
+a vector with lanes switched off, or one by one if few. Sums run in several vectors at
+once, in blocks, and blocks are added with their rounding errors kept.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from wengert.core.types import Type
+from wengert.graph.graph import Node
+from wengert.native import arithmetic, combine
+from wengert.native.access import Memory, active
+from wengert.native.codegen import Elements, looked_atoms
+from wengert.native.forms import Place, at_operand, element_of, fold_of, indexed
+from wengert.native.index import At, Index, Looked, Var, add, flat, index_of
+from wengert.native.ir import Emitter, Kind, number
+from wengert.native.kernel import Frame, Kernel, Root
+from wengert.native.values import Dtype, Registers, Value
+
+BLOCK = 128  # vectors that are added before their sum joins the total
+COPIES = 4  # vectors that a short loop's fold runs in at once
+ONE_BY_ONE = 2  # elements beyond the main part that are written out
+SPLITS = 6  # parts a nest may be split into for tests on its indices
+
+Key = tuple[Node, Place]
+
+
+class Pass(NamedTuple):
+    """A part of the innermost loop: from `low` to `high` in steps of width · copies."""
+
+    low: int
+    high: int
+    width: int
+    lanes: int
+    copies: int = 1
+
+
+@dataclass(slots=True)
+class Total:
+    """A fold's running value at one place of its result."""
+
+    root: Root
+    at: Place
+    how: str
+    dtype: Dtype
+    kept: int  # the depth at which it is complete
+    slot: str = ""  # in memory, if more than one run of the innermost loop adds to it
+    lanes: str = ""  # after a pass: the register with a partial result per lane
+    single: str = ""  # what the elements taken one by one add
+
+
+@dataclass(slots=True)
+class Code:
+    """The functions of a kernel, and what they declare."""
+
+    functions: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)  # names, in order
+    declared: set[str] = field(default_factory=set)
+    fills: list[Node] = field(default_factory=list)  # results that start at identity
+
+
+class Writer:
+    """Writes one kernel."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        name: str,
+        slots: dict[Node, int],
+        nodes: dict[int, Node],
+        plain: set[Node],
+        bits: int,
+        fma: bool,
+    ) -> None:
+        self.kernel = kernel
+        self.name = name
+        self.slots = slots
+        self.nodes = nodes
+        self.plain = plain
+        self.fma = fma
+        self.width = kernel.width(bits)
+        self.written = {r.node for r in kernel.roots}
+        self.split = False
+        self.code = Code()
+
+    def write(self) -> Code:
+        """The kernel's functions."""
+        ranges = [((0, n),) for n in self.kernel.loops]
+        text, asked = self._nest(self.name, [(0, n) for n in self.kernel.loops])
+        parts = self._parts(asked)
+        if parts is None:
+            self.code.functions.append(text)
+            self.code.calls.append(self.name)
+        else:
+            self.split = True
+            self.code.declared.clear()
+            ranges = parts
+            for i, box in enumerate(itertools.product(*ranges)):
+                name = f"{self.name}.{i}"
+                self.code.functions.append(self._nest(name, list(box))[0])
+                self.code.calls.append(name)
+        for root in self.kernel.roots:
+            if root.fold is not None and self._through_memory(root):
+                self.code.fills.append(root.node)
+        return self.code
+
+    def _parts(
+        self, asked: set[tuple[int, int]]
+    ) -> list[tuple[tuple[int, int], ...]] | None:
+        """Ranges per loop in which tests on indices don't change, if few."""
+        if not asked or any(r.kind == "scatter" for r in self.kernel.roots):
+            return None
+        ranges, count = [], 1
+        for depth, n in enumerate(self.kernel.loops, 1):
+            edges = [0, *sorted({v for d, v in asked if d == depth}), n]
+            ranges.append(tuple(itertools.pairwise(edges)))
+            count *= len(ranges[-1])
+        return ranges if count <= SPLITS else None
+
+    def _through_memory(self, root: Root) -> bool:
+        """Whether a fold's result is added to in memory, from its identity."""
+        if root.fold is None:
+            return False
+        folded = root.folded_depths()
+        if not folded:
+            return False
+        depth = len(self.kernel.loops)
+        while depth in folded:
+            depth -= 1
+        return self.split or any(d < depth for d in folded)
+
+    # One nest --------------------------------------------------------------------------
+
+    def _nest(
+        self, name: str, box: list[tuple[int, int]]
+    ) -> tuple[str, set[tuple[int, int]]]:
+        """One function that loops over `box`, and where its tests want it split."""
+        nest = Nest(self, name, box)
+        return nest.write(), nest.elements.breaks
+
+
+class Nest:
+    """One function: loops over a box."""
+
+    def __init__(self, writer: Writer, name: str, box: list[tuple[int, int]]) -> None:
+        self.writer = writer
+        self.kernel = writer.kernel
+        self.name = name
+        self.box = box
+        self.depths = len(box)
+        self.registers = Registers(self.depths, writer.fma)
+        self.after = [
+            Emitter(writer.fma, f"a{i}.") for i in range(max(self.depths, 1))
+        ]
+        if not self.depths:
+            self.registers.begin(Emitter(writer.fma, "d0."), 1)
+        self.variables = [
+            Var(d, low, high) for d, (low, high) in enumerate(box, 1)
+        ]
+        pointers: dict[Node, str] = {}
+        self.memory = Memory(self.registers, pointers)
+        self._load_pointers(pointers)
+        self.elements = Elements(
+            self.memory,
+            self.kernel.inlined,
+            {n for n in self.kernel.reads if n not in writer.written},
+            writer.nodes,
+            writer.plain,
+        )
+        self.totals: dict[tuple[int, Place], Total] = {}
+        self.body: list[str] = []  # the innermost loop with all its passes
+
+    def _load_pointers(self, pointers: dict[Node, str]) -> None:
+        entry = self.registers.at(0)
+        slots = self.writer.slots
+        used = self.kernel.reads | self.writer.written
+        for node in sorted(used, key=lambda n: n.number):
+            if node not in slots:
+                continue
+            at = entry.let(f"getelementptr ptr, ptr %context, i64 {slots[node]}")
+            pointers[node] = entry.let(f"load ptr, ptr {at}, !invariant.load !0")
+        entry.do("%flag = load ptr, ptr %context, !invariant.load !0")
+
+    def write(self) -> str:
+        """The function's text."""
+        if self.depths:
+            for d, var in enumerate(self.variables[:-1], 1):
+                self.registers.first[var] = f"%i{d}"
+                self.registers.emitters[d].block = f"loop{d}"
+            self._innermost()
+        else:
+            self._elements(())
+        lines = self._assembled()
+        attributes = 'nounwind "min-legal-vector-width"="512"'
+        attributes += ' "prefer-vector-width"="512"'
+        head = f"define internal void @{self.name}(ptr %context) {attributes} {{"
+        emitters = [*self.registers.emitters, *self.after]
+        for e in emitters:
+            self.writer.code.declared |= e.declared
+        return "\n".join([head, "entry:", *lines, "  ret void", "}"])
+
+    def _assembled(self) -> list[str]:
+        """The loops: each one's code, the next loop, what comes after that."""
+        before = self.registers.emitters
+        if not self.depths:
+            return before[0].lines
+        lines = list(before[0].lines)
+        for d, (low, _) in enumerate(self.box[:-1], 1):
+            previous = before[d - 1].block
+            lines += [
+                f"  br label %loop{d}",
+                f"loop{d}:",
+                f"  %i{d} = phi i64 [{low}, %{previous}], [%n{d}, %latch{d}]",
+                *before[d].lines,
+            ]
+        lines += self.body
+        for d in range(self.depths - 1, 0, -1):
+            high = self.box[d - 1][1]
+            lines += [
+                *self.after[d].lines,
+                f"  br label %latch{d}",
+                f"latch{d}:",
+                f"  %n{d} = add nuw nsw i64 %i{d}, 1",
+                f"  %c{d} = icmp slt i64 %n{d}, {high}",
+                f"  br i1 %c{d}, label %loop{d}, label %done{d}",
+                f"done{d}:",
+            ]
+        lines += self.after[0].lines
+        return lines
+
+    # The innermost loop ------------------------------------------------------------------
+
+    def _passes(self) -> list[Pass]:
+        low, high = self.box[-1]
+        w = self.writer.width
+        if w == 1:
+            return [Pass(low, high, 1, 1)]
+        found = []
+        copies = self._copies((high - low) // w)
+        at = low
+        for c in (copies, 1) if copies > 1 else (1,):
+            count = (high - at) // (w * c)
+            if count:
+                found.append(Pass(at, at + count * w * c, w, w, c))
+                at += count * w * c
+        rest = high - at
+        if rest > ONE_BY_ONE:
+            found.append(Pass(at, high, w, rest))
+        else:
+            found += [Pass(i, i + 1, 1, 1) for i in range(at, high)]
+        return found
+
+    def _copies(self, count: int) -> int:
+        """How many vectors to fold at once: additions take several cycles each."""
+        depth = self.depths
+        folds = [r for r in self.kernel.roots if depth in r.folded_depths()]
+        work = sum(arithmetic.cost(n) for n in self.kernel.inlined)
+        if not folds or work > 40 or count < 4 * COPIES:
+            return 1
+        frames = sum(len(r.frames(tuple(0 for _ in self.box))) for r in folds)
+        return COPIES if frames <= 2 else 1
+
+    def _innermost(self) -> None:
+        outer = tuple(index_of(v) for v in self.variables[:-1])
+        block = ""  # of the previous pass; "" for the code before the loop
+        for i, p in enumerate(self._passes()):
+            block = self._pass(i, p, outer, block)
+        e = self.after[self.depths - 1]
+        e.block = block
+        for total in self.totals.values():
+            self._complete(total, e)
+
+    def _pass(self, i: int, p: Pass, outer: tuple[At, ...], block: str) -> str:
+        """Writes one pass; returns the block it ends in."""
+        r = self.registers
+        emitter = Emitter(self.writer.fma, f"p{i}.")
+        r.begin(emitter, p.width)
+        self.memory.lanes = p.lanes
+        emitter.block = head = f"pass{i}"
+        step = p.width * p.copies
+        once = p.high - p.low <= step
+        var = Var(self.depths, p.low, p.high - p.width * (p.copies - 1))
+        counter = f"%j{i}"
+        r.first[var] = str(p.low) if once else counter
+        here: list[At] = [
+            add(index_of(var) if p.width == 1 else lane_index(var), c * p.width)
+            for c in range(p.copies)
+        ]
+        runs = [self._elements((*outer, a), c, p) for c, a in enumerate(here)]
+        touched = {k: total for run in runs for k, total in run.items()}
+        self.writer.code.declared |= emitter.declared
+        if once:
+            self.body += [f"  br label %{head}", f"{head}:", *emitter.lines]
+            self._keep(touched, p)
+            return emitter.block
+        return self._looped(i, p, emitter, touched)
+
+    def _keep(self, touched: dict[tuple[int, Place, int], tuple[str, str]], p: Pass) -> None:
+        """A pass that runs once: its partial results, joined with those before."""
+        for (root, at, _), (_, new) in touched.items():
+            total = self.totals[root, at]
+            if p.width == 1:
+                total.single = new
+            else:
+                total.lanes = new
+
+    def _looped(
+        self,
+        i: int,
+        p: Pass,
+        emitter: Emitter,
+        touched: dict[tuple[int, Place, int], tuple[str, str]],
+    ) -> str:
+        """A pass as a loop, in blocks if it adds many numbers."""
+        step = p.width * p.copies
+        count = (p.high - p.low) // step
+        blocked = count > 2 * BLOCK and any(
+            self.totals[r, at].how == "add" for r, at, _ in touched
+        )
+        head, tail = f"pass{i}", f"exit{i}"
+        start = f"enter{i}"
+        lines = [f"  br label %{start}", f"{start}:"]
+        low, high = str(p.low), str(p.high)
+        outside = Emitter(self.writer.fma, f"b{i}.")
+        first = start
+        if blocked:
+            low, high, first = f"%bj{i}", f"%be{i}", f"block{i}"
+            lines += [
+                f"  br label %block{i}",
+                f"block{i}:",
+                f"  %bj{i} = phi i64 [{p.low}, %{start}], [%be{i}, %join{i}]",
+            ]
+            phis = []
+            for n, (key, _) in enumerate(touched.items()):
+                total = self.totals[key[:2]]
+                k = self._kind(total, p.width)
+                zero = number(k, combine.identity(total.how, total.dtype))
+                begin = self._start(total, p, key[2])
+                for part, initial in (("s", begin), ("e", zero)):
+                    phis.append(
+                        f"  %{part}{i}.{n} = phi {k} [{initial}, %{start}], "
+                        f"[%{part}n{i}.{n}, %join{i}]"
+                    )
+            lines += phis
+            lines += [
+                f"  %bs{i} = add i64 %bj{i}, {BLOCK * step}",
+                f"  %bc{i} = icmp slt i64 %bs{i}, {p.high}",
+                f"  %be{i} = select i1 %bc{i}, i64 %bs{i}, i64 {p.high}",
+            ]
+        lines += [
+            f"  br label %{head}",
+            f"{head}:",
+            f"  %j{i} = phi i64 [{low}, %{first}], [%k{i}, %{emitter.block}]",
+        ]
+        for n, (key, (old, new)) in enumerate(touched.items()):
+            total = self.totals[key[:2]]
+            k = self._kind(total, p.width)
+            begin = (
+                number(k, combine.identity(total.how, total.dtype))
+                if blocked
+                else self._start(total, p, key[2])
+            )
+            lines.append(
+                f"  {old} = phi {k} [{begin}, %{first}], [{new}, %{emitter.block}]"
+            )
+        lines += [
+            *emitter.lines,
+            f"  %k{i} = add nuw nsw i64 %j{i}, {step}",
+            f"  %l{i} = icmp slt i64 %k{i}, {high}",
+            f"  br i1 %l{i}, label %{head}, label %{tail}",
+            f"{tail}:",
+        ]
+        outside.block = tail
+        results: dict[tuple[int, Place], list[str]] = {}
+        for n, (key, (_, new)) in enumerate(touched.items()):
+            total = self.totals[key[:2]]
+            k = self._kind(total, p.width)
+            x = new
+            if blocked:
+                x, error = self._joined(outside, total, k, f"%s{i}.{n}", new)
+                lines += self._named(outside, k, x, f"%sn{i}.{n}")
+                e = outside.let(f"fadd {k} %e{i}.{n}, {error}") if error else x
+                lines += self._named(outside, k, e, f"%en{i}.{n}")
+                x = f"%sn{i}.{n}" if not error else ""
+                results.setdefault(key[:2], []).append(x or f"{i}.{n}")
+            else:
+                results.setdefault(key[:2], []).append(x)
+        if blocked:
+            lines += [
+                f"  br label %join{i}",
+                f"join{i}:",
+                f"  %bl{i} = icmp slt i64 %be{i}, {p.high}",
+                f"  br i1 %bl{i}, label %block{i}, label %out{i}",
+                f"out{i}:",
+            ]
+            outside.block = f"out{i}"
+        for name, xs in results.items():
+            total = self.totals[name]
+            k = self._kind(total, p.width)
+            parts = [self._sum_of(outside, total, k, x, blocked) for x in xs]
+            while len(parts) > 1:
+                parts = [
+                    combine.two(outside, k, total.dtype, total.how, *parts[j : j + 2])
+                    if j + 1 < len(parts)
+                    else parts[j]
+                    for j in range(0, len(parts), 2)
+                ]
+            if p.width == 1:
+                total.single = parts[0]
+            else:
+                total.lanes = parts[0]
+        lines += outside.lines
+        self.writer.code.declared |= outside.declared
+        self.body += lines
+        return outside.block
+
+    def _named(self, e: Emitter, k: Kind, x: str, name: str) -> list[str]:
+        """What was written to `e` so far, and `x` under another name."""
+        lines = list(e.lines)
+        e.lines.clear()
+        if k.element in ("double", "float"):
+            lines.append(f"  {name} = fadd {k} {x}, {number(k, -0.0)}")
+        else:
+            lines.append(f"  {name} = add {k} {x}, {number(k, 0)}")
+        return lines
+
+    def _joined(
+        self, e: Emitter, total: Total, k: Kind, s: str, x: str
+    ) -> tuple[str, str]:
+        """s ∘ x, and the rounding error of a float sum (Knuth's two-sum)."""
+        y = combine.two(e, k, total.dtype, total.how, s, x)
+        if total.how != "add" or total.dtype.kind != "f":
+            return y, ""
+        b = e.let(f"fsub {k} {y}, {s}")
+        a = e.let(f"fsub {k} {y}, {b}")
+        lost_x = e.let(f"fsub {k} {x}, {b}")
+        lost_s = e.let(f"fsub {k} {s}, {a}")
+        error = e.let(f"fadd {k} {lost_x}, {lost_s}")
+        # An infinite sum has no rounding error, but inf − inf above.
+        fine = e.let(f"fcmp ord {k} {error}, {number(k, 0.0)}")
+        return y, e.let(
+            f"select {k.of('i1')} {fine}, {k} {error}, {k} {number(k, 0.0)}"
+        )
+
+    def _sum_of(
+        self, e: Emitter, total: Total, k: Kind, x: str, blocked: bool
+    ) -> str:
+        """A pass's result: of a blocked sum, with its rounding errors."""
+        if not blocked or x.startswith("%"):
+            return x
+        return e.let(f"fadd {k} %sn{x}, %en{x}")
+
+    def _start(self, total: Total, p: Pass, copy: int) -> str:
+        """What a pass's running value begins with."""
+        so_far = total.single if p.width == 1 else total.lanes
+        if so_far and copy == 0:
+            return so_far
+        k = self._kind(total, p.width)
+        return number(k, combine.identity(total.how, total.dtype))
+
+    def _kind(self, total: Total, width: int) -> Kind:
+        return Kind(element_of(Type((), total.dtype)), width)
+
+    # Elements of one pass ------------------------------------------------------------------
+
+    def _elements(
+        self, where: tuple[At, ...], copy: int = 0, p: Pass | None = None
+    ) -> dict[tuple[int, Place, int], tuple[str, str]]:
+        """Computes and stores what the roots have at `where`; folds run on.
+
+        Returns, for each total that the pass adds to, its register before and after.
+        """
+        running: dict[tuple[int, Place, int], tuple[str, str]] = {}
+        for number_, root in enumerate(self.kernel.roots):
+            for frame in root.frames(where):
+                if root.kind == "scatter":
+                    self._scatter(root, frame)
+                elif root.fold is None or not root.folded_depths():
+                    self._store(root, frame)
+                else:
+                    self._fold(number_, root, frame, copy, p, running)
+        return running
+
+    def _store(self, root: Root, frame: Frame) -> None:
+        node = root.node
+        (v,) = self.elements.compute([(node, frame.at)])
+        self.memory.store(node, node.dtype, flat(frame.at, node.shape), v)
+
+    def _scatter(self, root: Root, frame: Frame) -> None:
+        """x[key] = v or += v at one place; in order, since places may repeat."""
+        node = root.node
+        x, v, *arrays = node.inputs
+        at = indexed(node.params["key"], tuple(arrays), x.shape, frame.at)
+        atoms = looked_atoms(at)
+        wanted = [(self.elements.nodes[a.node], a.at) for a in atoms]
+        there = at_operand(v, frame.at, root.shape)
+        *looked, value = self.elements.compute([*wanted, (v, there)])
+        for atom, found in zip(atoms, looked, strict=True):
+            assert isinstance(atom, Looked)
+            self.elements.look(atom, found)
+        r = self.registers
+        e = r.at(r.inner)
+        place = flat(at, x.shape)
+        old = self.memory.address(node, node.dtype, place)[0]
+        one = r.text(value, node.dtype, r.inner)
+        if node.op.name == "index_add":
+            k = r.kind(node.dtype, r.inner)
+            was = e.let(f"load {k}, ptr {old}")
+            one = combine.two(e, k, node.dtype, "add", was, one)
+        if node.dtype.kind == "b":
+            e.do(f"store i8 {e.let(f'zext i1 {one} to i8')}, ptr {old}")
+        else:
+            e.do(f"store {r.kind(node.dtype, r.inner)} {one}, ptr {old}")
+
+    def _fold(
+        self,
+        number_: int,
+        root: Root,
+        frame: Frame,
+        copy: int,
+        p: Pass | None,
+        running: dict[tuple[int, Place, int], tuple[str, str]],
+    ) -> None:
+        """One term joins the fold's running value, or its place in memory."""
+        assert root.fold is not None and p is not None
+        reads = root.fold.reads(frame.at, frame.along)
+        dtype = root.node.dtype
+        values = self.elements.compute(reads)
+        factors = self.elements.term(values, dtype)
+        folded = root.folded_depths()
+        if self.depths not in folded:
+            self._add_in_memory(root, frame.at, factors)
+            return
+        key = (number_, frame.at, copy)
+        total = self.totals.get(key[:2])
+        if total is None:
+            total = self.totals[key[:2]] = self._total(number_, root, frame.at)
+        r = self.registers
+        e, k = r.at(r.inner), r.kind(dtype, r.inner)
+        once = p.high - p.low <= p.width * p.copies
+        if key in running:
+            old, so_far = running[key]
+        elif once:
+            old = so_far = self._start(total, p, copy)
+        else:
+            old = so_far = f"%t{len(running)}.{copy}.{p.low}"
+        texts = [r.text(v, dtype, r.inner) for v in factors]
+        new = joined(e, k, dtype, total.how, so_far, texts)
+        if p.lanes < p.width:
+            mask = active(p.width, p.lanes)
+            new = e.let(f"select {k.of('i1')} {mask}, {k} {new}, {k} {so_far}")
+        running[key] = (old, new)
+
+    def _total(self, number_: int, root: Root, at: Place) -> Total:
+        assert root.fold is not None
+        folded = root.folded_depths()
+        kept = self.depths
+        while kept in folded:
+            kept -= 1
+        total = Total(root, at, root.fold.combine, root.node.dtype, kept)
+        if kept < self.depths - 1:
+            total.slot = self._slot(total, f"{number_}.{len(self.totals)}")
+        return total
+
+    def _slot(self, total: Total, name: str) -> str:
+        """Memory for a value that several runs of the innermost loop add to."""
+        entry, outside = self.registers.at(0), self.registers.at(total.kept)
+        k = self._kind(total, 1)
+        slot = f"%slot{name}"
+        entry.do(f"{slot} = alloca [2 x {k}], align 16")
+        start = number(k, combine.identity(total.how, total.dtype))
+        error = outside.let(f"getelementptr {k}, ptr {slot}, i64 1")
+        outside.do(f"store {k} {start}, ptr {slot}")
+        outside.do(f"store {k} {number(k, 0)}, ptr {error}")
+        return slot
+
+    def _complete(self, total: Total, e: Emitter) -> None:
+        """After the innermost loop: lanes into one number, and on to where it goes."""
+        k = self._kind(total, 1)
+        dtype, how = total.dtype, total.how
+        wide = self._kind(total, self.writer.width)
+        x = ""
+        if total.lanes:
+            x = combine.across(e, wide, dtype, how, total.lanes)
+        if total.single:
+            x = combine.two(e, k, dtype, how, x, total.single) if x else total.single
+        total.lanes = total.single = ""
+        if not total.slot:
+            self._deliver(total, e, k, x)
+            return
+        old = e.let(f"load {k}, ptr {total.slot}")
+        new, error = self._joined(e, total, k, old, x)
+        e.do(f"store {k} {new}, ptr {total.slot}")
+        beside = e.let(f"getelementptr {k}, ptr {total.slot}, i64 1")
+        if error:
+            lost = e.let(f"fadd {k} {e.let(f'load {k}, ptr {beside}')}, {error}")
+            e.do(f"store {k} {lost}, ptr {beside}")
+        end = self.after[total.kept]
+        y = end.let(f"load {k}, ptr {total.slot}")
+        if error:
+            beside = end.let(f"getelementptr {k}, ptr {total.slot}, i64 1")
+            y = end.let(f"fadd {k} {y}, {end.let(f'load {k}, ptr {beside}')}")
+        self._deliver(total, end, k, y)
+
+    def _deliver(self, total: Total, e: Emitter, k: Kind, x: str) -> None:
+        """Writes a complete value into the result, or adds it there."""
+        node = total.root.node
+        place = flat(total.at, node.shape)
+        address, _ = self.memory.address(node, node.dtype, place)
+        self._put(e, k, node, address, x, self.writer._through_memory(total.root))
+
+    def _put(
+        self, e: Emitter, k: Kind, node: Node, address: str, x: str, adds: bool
+    ) -> None:
+        is_bool = node.dtype.kind == "b"
+        memory = k.of("i8") if is_bool else k
+        if adds:
+            old = e.let(f"load {memory}, ptr {address}")
+            if is_bool:
+                old = e.let(f"icmp ne i8 {old}, 0")
+            how = fold_how(node)
+            x = combine.two(e, k, node.dtype, how, old, x)
+        if is_bool:
+            x = e.let(f"zext i1 {x} to i8")
+        e.do(f"store {memory} {x}, ptr {address}")
+
+    def _add_in_memory(self, root: Root, at: Place, factors: list[Value]) -> None:
+        """A term joins its place in the result, which may be a vector of places."""
+        node = root.node
+        r = self.registers
+        dtype = node.dtype
+        place = flat(at, node.shape)
+        e, k = r.at(r.inner), r.kind(dtype, r.inner)
+        if r.width == 1:  # read here, where every run of the loop adds to it
+            address, _ = self.memory.address(node, dtype, place)
+            x = self._joined_in_memory(e, k, node, address, factors)
+            self._put(e, k, node, address, x, adds=False)
+            return
+        old = self.memory.load(node, dtype, place, False)
+        texts = [r.text(v, dtype, r.inner) for v in factors]
+        x = joined(e, k, dtype, fold_how(node), old.text, texts)
+        self.memory.store(node, dtype, place, Value(x, dtype, r.inner))
+
+    def _joined_in_memory(
+        self, e: Emitter, k: Kind, node: Node, address: str, factors: list[Value]
+    ) -> str:
+        r, dtype = self.registers, node.dtype
+        is_bool = dtype.kind == "b"
+        old = e.let(f"load {k.of('i8') if is_bool else k}, ptr {address}")
+        if is_bool:
+            old = e.let(f"icmp ne i8 {old}, 0")
+        texts = [r.text(v, dtype, r.inner) for v in factors]
+        return joined(e, k, dtype, fold_how(node), old, texts)
+
+
+def joined(
+    e: Emitter, k: Kind, dtype: Dtype, how: str, old: str, factors: list[str]
+) -> str:
+    """old ∘ Π factors, of one or two factors."""
+    if len(factors) == 2 and how == "add":
+        return combine.multiply_add(e, k, dtype, *factors, old)
+    x = factors[0]
+    if len(factors) == 2:
+        x = combine.two(e, k, dtype, "multiply", *factors)
+    return combine.two(e, k, dtype, how, old, x)
+
+
+def fold_how(node: Node) -> str:
+    """How a fold combines."""
+    fold = fold_of(node)
+    assert fold is not None
+    return fold.combine
+
+
+def lane_index(var: Var) -> At:
+    """The variable of a vector loop: one value per lane, even if it runs once."""
+    return Index(0, ((var, 1),))

@@ -1,0 +1,456 @@
+"""Which nodes get memory, and which of these share a loop nest.
+
+Every op whose result some loop can compute on the way is computed there. A node gets
+memory if it is an output, if a library or the host needs or makes it, if it is a long
+fold, or if computing it again would cost more than reading it.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from wengert.core.types import Type
+from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
+from wengert.native import arithmetic, codegen, dense, forms
+from wengert.native.dense_emit import Step as LibraryCall
+from wengert.native.forms import Fold
+from wengert.native.kernel import Kernel, Root
+from wengert.ops.index import has_arrays, result_shape
+
+REPEAT = 8  # instructions: dearer values are stored rather than computed twice
+DEEP = 150  # operations in a row before one is stored
+MANY = 6000  # values in one kernel, elements written out counted singly
+SPREAD = 64  # elements of trailing axes that are written out
+SHORT = 4  # an innermost axis up to here makes a poor vector
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A node computed by BLAS or LAPACK; `results` are its parts."""
+
+    node: Node
+    call: LibraryCall
+    results: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A node computed by its op's `evaluate`, and why."""
+
+    node: Node
+    results: tuple[Node, ...]
+    why: str
+
+
+Step = Kernel | Library | Host
+
+
+class Partition:
+    """The steps of a graph, in order."""
+
+    def __init__(self, graph: Graph, keep: Collection[Node] = ()) -> None:
+        self.graph = graph
+        self.nodes = graph.nodes
+        self.outputs = set(graph.outputs) | set(keep)
+        self.users = graph.users()
+        self.parts: dict[Node, tuple[Node, ...]] = {}
+        self.calls: dict[Node, LibraryCall] = {}
+        self.folds: dict[Node, Fold] = {}
+        self.operands: dict[Node, tuple[Node, ...]] = {}  # of the calls
+        self.whole: set[Node] = set()  # read as a whole by a library or the host
+        self.why: dict[Node, str] = {}  # host calls
+        self.inline: set[Node] = set()  # can be computed on the way
+        self.stored: set[Node] = set()
+        self.roots: dict[Node, Root] = {}
+        self.sinks: dict[Node, frozenset[Node]] = {}
+        self.after: dict[Node, frozenset[Node]] = {}
+        self.steps: list[Step] = []
+        self._classify()
+        self._choose()
+        self._group()
+
+    # What each node can be ---------------------------------------------------------------
+
+    def _classify(self) -> None:
+        parts: dict[Node, list[Node]] = {}
+        for node in self.nodes:
+            if node.op is PART:
+                parts.setdefault(node.inputs[0], []).append(node)
+        self.parts = {n: tuple(p) for n, p in parts.items()}
+        for node in self.nodes:
+            if node.op in (INPUT, CONSTANT, PART):
+                continue
+            self._classify_one(node)
+
+    def _classify_one(self, node: Node) -> None:
+        if self._is_native(node):
+            name = node.op.name
+            if name in forms.LAYOUT or arithmetic.is_elementwise(node):
+                self.inline.add(node)
+                return
+            if name in forms.PIECEWISE:
+                scatters = "key" in node.params and has_arrays(node.params["key"])
+                if not scatters:
+                    self.inline.add(node)
+                return
+            fold = forms.fold_of(node)
+            if fold is not None and self._folds_better(node, fold):
+                self.folds[node] = fold
+                if forms.is_small(fold):
+                    self.inline.add(node)
+                return
+        call = self._library(node)
+        if call is not None:
+            self.calls[node] = call
+            self.operands[node] = tuple(untransposed(i)[0] for i in node.inputs)
+            self.whole.update(self.operands[node])
+        elif self._is_native(node) and (fold := forms.fold_of(node)) is not None:
+            self.folds[node] = fold
+        else:
+            self.why[node] = (
+                f"no loop form for `{node.op.name}`"
+                if self._is_native(node)
+                else f"no registers for {', '.join(sorted(self._foreign(node)))}"
+            )
+            self.whole.update(node.inputs)
+
+    def _foreign(self, node: Node) -> set[str]:
+        types = node.type if not isinstance(node.type, Type) else (node.type,)
+        every = (*types, *(i.type for i in node.inputs if isinstance(i.type, Type)))
+        return {t.dtype.name for t in every if not forms.element_of(t)}
+
+    def _is_native(self, node: Node) -> bool:
+        return isinstance(node.type, Type) and not self._foreign(node)
+
+    def _folds_better(self, node: Node, fold: Fold) -> bool:
+        """Whether loops do a product as well as the library."""
+        if node.op.name not in ("matmul", "einsum"):
+            return True
+        return math.prod(fold.extents) <= SHORT or self._library(node) is None
+
+    def _library(self, node: Node) -> LibraryCall | None:
+        parts = self.parts.get(node, ())
+        strides = [untransposed(i)[1] for i in node.inputs]
+        if isinstance(node.type, Type):
+            return dense.lower(node, strides)
+        made = {p.params["index"] for p in parts}
+        return dense.lower(
+            node, strides, tuple(i in made for i in range(len(node.type)))
+        )
+
+    # Which nodes get memory ----------------------------------------------------------------
+
+    def _choose(self) -> None:
+        work, depth = self._work()
+        for node in reversed(self.nodes):
+            if node.op in (INPUT, CONSTANT):
+                continue
+            if node.op is PART:
+                self._sink(node)
+                continue
+            users = [u for u in self.users[node] if u.op is not PART]
+            for p in self.parts.get(node, ()):
+                users += self.users[p]
+            below = self._below(node, users)
+            if (
+                node not in self.inline
+                or node in self.outputs
+                or any(self._needs_memory(u, node) for u in users)
+                or depth[node] >= DEEP
+                or self._is_dear(node, users, below, work[node])
+            ):
+                self._store(node, below)
+            else:
+                self.sinks[node] = below
+
+    def _sink(self, part: Node) -> None:
+        self.sinks[part] = frozenset([part.inputs[0]])
+
+    def _below(self, node: Node, users: list[Node]) -> frozenset[Node]:
+        """The stored nodes that this one is computed for."""
+        found: set[Node] = set()
+        for u in users:
+            found |= {u} if u in self.stored else self.sinks.get(u, frozenset())
+        return frozenset(found)
+
+    def _store(self, node: Node, below: frozenset[Node]) -> None:
+        self.stored.add(node)
+        later = set(below)
+        for b in below:
+            later |= self.after[b]
+        self.after[node] = frozenset(later)
+
+    def _work(self) -> tuple[dict[Node, int], dict[Node, int]]:
+        """Instructions per element if all is computed on the way, and how deep."""
+        work: dict[Node, int] = {}
+        depth: dict[Node, int] = {}
+        for node in self.nodes:
+            if node not in self.inline:
+                work[node] = depth[node] = 0
+                continue
+            own = 0 if node.op.name in forms.LAYOUT else arithmetic.cost(node)
+            if node in self.folds:
+                own = 2 * math.prod(self.folds[node].extents)
+                own *= 1 + sum(work[i] for i in node.inputs)
+            elif node.op.name in forms.PIECEWISE:
+                own = 2
+            work[node] = min(own + sum(work[i] for i in node.inputs), 10**6)
+            depth[node] = 1 + max((depth[i] for i in node.inputs), default=0)
+            if depth[node] > DEEP:
+                depth[node] = 0
+        return work, depth
+
+    def _needs_memory(self, user: Node, node: Node) -> bool:
+        """Whether a user reads the whole result, not elements on the way."""
+        if node in self.whole:
+            return True
+        if user in self.calls or user in self.why:
+            return False
+        is_scatter = user not in self.inline and user not in self.folds
+        return is_scatter and (user.inputs[0] is node or node in user.inputs[2:])
+
+    def _is_dear(
+        self, node: Node, users: list[Node], below: frozenset[Node], work: int
+    ) -> bool:
+        """Whether computing it where it's used repeats too much."""
+        if work <= 2 or node.type.size <= 1:
+            return work > REPEAT and len(below) > 1 and not self._together(below)
+        for b in below:
+            size = math.prod(self._domain(b))
+            if size >= 2 * node.type.size and node.shape[-1] != 1:
+                if not self._is_outer(node, b):
+                    return True
+        if work > REPEAT and len(below) > 1 and not self._together(below):
+            return True
+        moved = sum(self._moves(u) for u in users)
+        return work > 2 * REPEAT and moved >= 1 and len(users) >= 2
+
+    def _is_outer(self, node: Node, below: Node) -> bool:
+        """Whether a root's innermost loops don't run over the node's elements twice."""
+        domain = self._domain(below)
+        lead = tuple(n for n in domain if n != 1)
+        mine = tuple(n for n in node.shape if n != 1)
+        return lead[: len(mine)] == mine
+
+    def _moves(self, user: Node) -> bool:
+        """Whether a user reads elements other than those it makes."""
+        if user.op.name in ("flip", "roll"):
+            return True
+        if user.op.name != "index":
+            return False
+        key, shape = user.params["key"], user.inputs[0].shape
+        if has_arrays(key):
+            return user.type.size >= user.inputs[0].type.size
+        axis = 0
+        for e in key:
+            if e is None:
+                continue
+            if isinstance(e, slice) and len(range(*e.indices(shape[axis]))) < shape[axis]:
+                return True
+            axis += 1
+        return False
+
+    def _together(self, roots: frozenset[Node]) -> bool:
+        """Whether one loop nest can compute all of these."""
+        domains = {self._domain(r) for r in roots}
+        if len(domains) > 1:
+            return False
+        if any(r in self.calls or r in self.why for r in roots):
+            return False
+        return not any(self.after[r] & roots for r in roots)
+
+    def _domain(self, root: Node) -> tuple[int, ...]:
+        """The axes longer than 1 that a root's loops run over."""
+        if root in self.folds:
+            fold = self.folds[root]
+            sizes = (*root.shape, *fold.extents)
+            return tuple(sizes[k] for k in fold.order if sizes[k] != 1)
+        if not isinstance(root.type, Type):
+            return ()
+        return tuple(n for n in root.shape if n != 1)
+
+    # Which stored nodes share loops ----------------------------------------------------------
+
+    def _group(self) -> None:
+        made: dict[Node, int] = {}  # the step that each stored node comes from
+        for node in self.nodes:
+            if node not in self.stored:
+                continue
+            if node in self.calls or node in self.why:
+                results = self.parts.get(node, (node,))
+                step: Step = (
+                    Library(node, self.calls[node], results)
+                    if node in self.calls
+                    else Host(node, results, self.why[node])
+                )
+                for r in results:
+                    made[r] = len(self.steps)
+                self.steps.append(step)
+            elif node.type.size:
+                self._place(node, made)
+
+    def _place(self, node: Node, made: dict[Node, int]) -> None:
+        """Puts a root into the first kernel that has its loops and all it needs."""
+        inlined, reads = self._reach(node)
+        root = self._root(node, inlined, reads)
+        if root.kind == "scatter":
+            made[node] = len(self.steps)
+            base = node.inputs[0]
+            self.steps.append(Kernel(root.loops, [root], inlined, reads - {base}))
+            return
+        first = max((made[r] + 1 for r in reads if r in made), default=0)
+        frames = len(root.frames(tuple(0 for _ in root.loops)))
+        for i in range(len(self.steps) - 1, -1, -1):
+            step = self.steps[i]
+            if i < first and not self._only_stores(step, reads, made, i, first):
+                break
+            if (
+                isinstance(step, Kernel)
+                and step.loops == root.loops
+                and step.roots[0].kind != "scatter"
+                and len(step.inlined | inlined) * frames <= MANY
+            ):
+                again = {r for r in reads if made.get(r) == i}
+                step.roots.append(root)
+                step.inlined |= inlined
+                step.reads |= reads - again
+                made[node] = i
+                return
+        made[node] = len(self.steps)
+        self.steps.append(Kernel(root.loops, [root], inlined, reads))
+
+    def _only_stores(
+        self, step: Step, reads: set[Node], made: dict[Node, int], i: int, first: int
+    ) -> bool:
+        """Whether step i is the last one needed, and needed for what it computes on
+        the way, which the same loops have in registers."""
+        if i != first - 1 or not isinstance(step, Kernel):
+            return False
+        return all(r in step.inlined for r in reads if made.get(r) == i)
+
+    def _reach(self, root: Node) -> tuple[set[Node], set[Node]]:
+        """What is computed on the way to a root, and what is read."""
+        inlined: set[Node] = set()
+        reads: set[Node] = set()
+        if root in self.inline:
+            inlined.add(root)
+        todo = list(root.inputs)
+        while todo:
+            n = todo.pop()
+            if n in inlined or n in reads or n is root:
+                continue
+            if n in self.inline and n not in self.stored:
+                inlined.add(n)
+                todo.extend(n.inputs)
+            else:
+                reads.add(n)
+        return inlined, reads
+
+    def _root(self, node: Node, inlined: set[Node], reads: set[Node]) -> Root:
+        fold = None if node in self.inline else self.folds.get(node)
+        if fold is None and node not in self.inline:
+            x, _, *arrays = node.inputs
+            shape = result_shape(
+                x.shape, node.params["key"], [a.shape for a in arrays]
+            )
+            extra = node.inputs[0].shape[_named(node.params["key"]) :]
+            shape = shape if len(shape) or not extra else extra
+            return Root(node, "scatter", shape, len(shape))
+        sizes = node.shape if fold is None else (*node.shape, *fold.extents)
+        kind = "store" if fold is None else "fold"
+        if fold is not None:
+            fold = fold._replace(order=self._order(node, fold))
+            sizes = tuple(sizes[k] for k in fold.order)
+        if self._is_flat(node, fold, inlined, reads):
+            return Root(node, kind, sizes, len(sizes), fold, True)
+        looped = self._looped(sizes, inlined, node)
+        return Root(node, kind, sizes, looped, fold)
+
+    def _order(self, node: Node, fold: Fold) -> tuple[int, ...]:
+        """The axes of a fold's domain with the best one for vectors innermost.
+
+        For a product that is the axis that most of what is read has as its last.
+        """
+        if node.op.name not in ("matmul", "einsum"):
+            return fold.order
+        count = len(fold.order)
+        place = tuple(range(count))  # as marks, to see where each axis is read
+        reads = fold.reads(place[: len(node.shape)], place[len(node.shape) :])
+        score = [0] * count
+        for x, at in reads:
+            if at and isinstance(at[-1], int) and x.shape[-1] > 1:
+                score[at[-1]] += x.type.size
+        if node.shape:
+            score[len(node.shape) - 1] += node.type.size
+        best = max(range(count), key=lambda k: (score[k], k))
+        return (*(k for k in fold.order if k != best), best)
+
+    def _is_flat(
+        self, node: Node, fold: Fold | None, inlined: set[Node], reads: set[Node]
+    ) -> bool:
+        """Whether all is one long row: everything of one shape, or one number."""
+        shape = node.shape
+        if fold is not None:
+            (x, *others) = node.inputs
+            if others or len(fold.extents) != sum(1 for _ in x.shape):
+                return False
+            if node.type.size != 1:
+                return False
+            shape = x.shape
+        for n in inlined:
+            if n.op.name in forms.PIECEWISE or n in self.folds:
+                return False
+            if n.op.name in forms.LAYOUT and n.op.name not in (
+                "stop_gradient", "positive", "conjugate", "real",
+            ) and not (n.op.name == "broadcast_to" and n.inputs[0].type.size == 1):  # fmt: skip
+                return False
+        return all(
+            n.type.size == 1 or n.shape == shape
+            for n in (inlined | reads) - ({node} if fold is not None else set())
+        )
+
+    def _looped(self, sizes: tuple[int, ...], inlined: set[Node], node: Node) -> int:
+        """How many of the leading axes are loops; the rest are written out."""
+        looped = len(sizes)
+        spread = 1
+        by_item = any(
+            n in self.folds or n.op.name in ("stack", "concatenate", "diagonal_embed")
+            for n in inlined
+        )
+        longest = 16 if by_item else SHORT
+        while looped:
+            n = sizes[looped - 1]
+            rest = math.prod(sizes[: looped - 1])
+            enough = rest >= 2 * n or math.prod(sizes) <= 16
+            if n > longest or spread * n > SPREAD or not enough:
+                break
+            if spread * n * max(len(inlined), 1) > MANY:
+                break
+            spread *= n
+            looped -= 1
+        return looped
+
+
+def untransposed(x: Node) -> tuple[Node, tuple[int, ...] | None]:
+    """The node whose memory a library reads for `x`, and with which strides.
+
+    None for C order.
+    """
+    axes = list(range(len(x.shape))) if isinstance(x.type, Type) else []
+    while x.op.name == "transpose":
+        axes = [x.params["axes"][a] for a in axes]
+        (x,) = x.inputs
+    if axes == sorted(axes):
+        return x, None
+    steps, step = [], 1
+    for n in reversed(x.shape):
+        steps.append(step)
+        step *= n
+    return x, tuple(list(reversed(steps))[a] for a in axes)
+
+
+def _named(key: tuple[object, ...]) -> int:
+    return sum(e is not None for e in key)
+
+
+__all__ = ["Host", "Library", "Partition", "Step", "codegen"]
