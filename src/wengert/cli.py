@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import wengert
+from wengert.show import check_command, command
 
+# Each module registers one subcommand, and runs it: what was asked → exit status.
+SUBCOMMANDS = {"explain": command, "check": check_command}
 DEMO_NEEDS = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "rich": "rich"}
 PICTURES = {".png", ".svg", ".pdf"}
 
@@ -70,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="where the picture of the loss curve goes",
     )
+    for module in SUBCOMMANDS.values():
+        module.register(commands)
     return top
 
 
@@ -117,6 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     asked = parser().parse_args(argv)
     try:
+        if asked.command in SUBCOMMANDS:
+            status: int = SUBCOMMANDS[asked.command].run(asked)
+            return status
         return demo(asked.epochs, asked.seed, asked.out)
     except KeyboardInterrupt:
         print("\nwengert: stopped", file=sys.stderr)
