@@ -23,7 +23,8 @@ LAYERS: list[tuple[str, ...]] = [
     ("passes", "native"),
     ("transforms",),
     ("numpy", "scipy", "random"),
-    ("testing", "nn", "optim", "sparse", "implicit", "show", "integrations"),
+    ("testing", "nn", "optim", "sparse", "implicit", "integrations", "teach"),
+    ("show",),
     ("__init__",),
     ("demo",),
     ("cli",),
@@ -41,11 +42,12 @@ LAZY = {
     "multiprocessing", "asyncio", "unittest", "pickle", "marshal", "dill",
 }  # fmt: skip
 HOMES = {
-    "scipy": ("scipy", "ops", "integrations", "sparse", "demo"),
+    "scipy": ("scipy", "ops", "native", "integrations", "sparse", "demo"),
     "llvmlite": ("native",),
     "matplotlib": ("show", "demo", "integrations"),
     "rich": ("show", "demo", "cli", "graph"),  # graph/profile.py, where it is shown
     "sklearn": ("demo", "integrations"),
+    "sympy": ("show",),
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

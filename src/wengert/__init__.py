@@ -4,6 +4,8 @@ Reading order: `core` (op, bind), `ops` (one file per family), `graph`, `passes`
 `transforms` (one operator per file), `numpy` (names and argument handling).
 """
 
+from typing import TYPE_CHECKING, Any
+
 from wengert import numpy, passes
 from wengert.core.errors import WengertError
 from wengert.core.types import Type
@@ -21,13 +23,18 @@ from wengert.transforms.forward import jvp
 from wengert.transforms.grad import grad, value_and_grad
 from wengert.transforms.hessian import hessian, hvp
 from wengert.transforms.jacobian import jacfwd, jacobian, jacrev
+from wengert.transforms.jit import debug, jit
 from wengert.transforms.linearize import linearize
 from wengert.transforms.reverse import vjp
 from wengert.transforms.stop import stop_gradient
 
+if TYPE_CHECKING:
+    from wengert.show import Explanation, explain
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "Explanation",
     "Graph",
     "GraphFileError",
     "Node",
@@ -37,6 +44,8 @@ __all__ = [
     "checkpoint",
     "custom_jvp",
     "custom_vjp",
+    "debug",
+    "explain",
     "function",
     "grad",
     "gradients",
@@ -45,6 +54,7 @@ __all__ = [
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jit",
     "jvp",
     "linearize",
     "load",
@@ -58,3 +68,12 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: explaining takes modules that differentiating doesn't.
+    if name in ("Explanation", "explain"):
+        from wengert import show
+
+        return getattr(show, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -36,6 +36,8 @@ class Interpreter:
     __slots__ = ("level",)
     verb = "traced"
     stages = False
+    # Whether float() of a value may be answered: nothing is lost but the trace.
+    answers_float = False
 
     def __init__(self) -> None:
         self.level = next(_levels)

@@ -84,6 +84,8 @@ def is_elementwise(node: Node) -> bool:
         return False
     if name in ("astype", "modulus"):
         return name == "astype" or node.dtype.kind == "f"
+    if node.params:  # round's decimals, and such
+        return False
     kind = computed_in(node).kind
     if element_of(Type((), computed_in(node))) == "":
         return False

@@ -240,7 +240,11 @@ def _contiguous(values: dict[Node, Any], node: Node) -> np.ndarray[Any, Any]:
 
 
 def _value(values: dict[Node, Any], node: Node) -> Any:
-    return node.params["value"] if node.op is CONSTANT else values[node]
+    if node.op is CONSTANT:
+        return node.params["value"]
+    if not node.type.size and node not in values:  # no step makes nothing
+        return np.empty(node.shape, node.dtype)
+    return values[node]
 
 
 def _on_host(step: Host, values: dict[Node, Any]) -> None:

@@ -99,7 +99,7 @@ def _with_piece(
     if not callable(f):
         return np.astype(bind(WHERE, condition, operand(f), y), y.dtype)
     try:
-        mask = concrete(condition, "nonzero") if x.ndim else None
+        mask = np.asarray(concrete(condition, "nonzero")) if x.ndim else None
     except TracedValueError:
         mask = None
     if mask is None:

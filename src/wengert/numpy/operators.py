@@ -137,7 +137,7 @@ def _index(x: Array) -> int:
 
 
 def _float(x: Array) -> float:
-    if x.dtype.kind in "biu":
+    if x.dtype.kind in "biu" or x.interp.answers_float:
         return float(x.interp.concrete(x, "float"))
     raise TracedValueError(
         explain(
