@@ -382,16 +382,15 @@ def constant_at(node: Node, at: Place) -> Any:
     return uniform(node)
 
 
-_UNIFORM: dict[Node, Any] = {}
-
-
 def uniform(node: Node) -> Any:
     """The value that all elements of a constant have, or None."""
     value = np.asarray(node.params["value"])
     if not value.size:
         return None
+    first, last = value.flat[0], value.flat[-1]
     strides = [s for s, n in zip(value.strides, value.shape, strict=True) if n > 1]
-    first = value.flat[0]
-    if not any(strides) or (value.size <= 1 << 16 and bool((value == first).all())):
+    if not any(strides):
         return first.item()
-    return None
+    if first != last or value.flat[value.size // 2] != first:
+        return None
+    return first.item() if bool((value == first).all()) else None

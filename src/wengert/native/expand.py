@@ -8,6 +8,7 @@ import numpy as np
 from wengert.core.types import Array, Type, is_inexact
 from wengert.graph.graph import INPUT, Graph, Node
 from wengert.graph.stage import trace
+from wengert.native.forms import UNROLL
 
 
 def _logsumexp(x: Array, *, axis: Any, keepdims: bool) -> Array:
@@ -27,13 +28,22 @@ def _variance(x: Array, *, axis: Any, ddof: float, keepdims: bool) -> Array:
     return np.sum(off * off, axis=axis, keepdims=keepdims) / max(count - ddof, 0)
 
 
-def _share(a: Array, b: Array) -> Array:
-    return 1.0 / (1.0 + np.exp(b - a))
+def _norm(x: Array, *, ord: float, axis: Any, keepdims: bool) -> Array:
+    """√Σx², of elements scaled by a power of two where squares don't fit."""
+    far = 2.0**500 if x.dtype.itemsize == 8 else 2.0**60
+    most = np.max(np.abs(x), axis=axis, keepdims=True)
+    scale = np.where(most > far, 1.0 / far, np.where(most < 1.0 / far, far, 1.0))
+    back = np.where(most > far, far, np.where(most < 1.0 / far, 1.0 / far, 1.0))
+    scaled = x * scale.astype(x.dtype)
+    total = np.sum(scaled * scaled, axis=axis, keepdims=True)
+    y = np.sqrt(total) * back.astype(x.dtype)
+    return y if keepdims else np.squeeze(y, axis)
 
 
 EXPANSIONS: dict[str, Callable[..., Array]] = {
     "logsumexp": _logsumexp,
     "variance": _variance,
+    "vector_norm": _norm,
 }
 
 
@@ -43,6 +53,9 @@ def _applies(node: Node) -> bool:
         return False
     (x,) = node.inputs
     fits = is_inexact(x.dtype) and x.dtype.kind == "f" and x.type.size > 0
+    if node.op.name == "vector_norm":
+        few = x.type.size <= UNROLL * max(node.type.size, 1)
+        return fits and few and node.params["ord"] == 2
     if node.op.name == "variance":
         count = x.type.size // max(node.type.size, 1)
         return fits and count > node.params["ddof"]

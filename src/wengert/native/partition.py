@@ -7,7 +7,7 @@ fold, or if computing it again would cost more than reading it.
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
@@ -228,9 +228,9 @@ class Partition:
     def _is_outer(self, node: Node, below: Node) -> bool:
         """Whether a root's innermost loops don't run over the node's elements twice."""
         domain = self._domain(below)
-        lead = tuple(n for n in domain if n != 1)
         mine = tuple(n for n in node.shape if n != 1)
-        return lead[: len(mine)] == mine
+        lead = _without_items(domain)
+        return domain[: len(mine)] == mine or mine[: len(lead)] == lead != ()
 
     def _moves(self, user: Node) -> bool:
         """Whether a user reads elements other than those it makes."""
@@ -253,11 +253,12 @@ class Partition:
     def _together(self, roots: frozenset[Node]) -> bool:
         """Whether one loop nest can compute all of these."""
         domains = {self._domain(r) for r in roots}
-        if len(domains) > 1:
+        if len(domains) > 1 and len({_without_items(d) for d in domains}) > 1:
             return False
         if any(r in self.calls or r in self.why for r in roots):
             return False
-        return not any(self.after[r] & roots for r in roots)
+        # What is computed on the way to another root is no obstacle.
+        return not any(self.after[r] & roots for r in roots if r not in self.inline)
 
     def _domain(self, root: Node) -> tuple[int, ...]:
         """The axes longer than 1 that a root's loops run over."""
@@ -299,25 +300,45 @@ class Partition:
             self.steps.append(Kernel(root.loops, [root], inlined, reads - {base}))
             return
         first = max((made[r] + 1 for r in reads if r in made), default=0)
-        frames = len(root.frames(tuple(0 for _ in root.loops)))
         for i in range(len(self.steps) - 1, -1, -1):
             step = self.steps[i]
             if i < first and not self._only_stores(step, reads, made, i, first):
                 break
-            if (
-                isinstance(step, Kernel)
-                and step.loops == root.loops
-                and step.roots[0].kind != "scatter"
-                and len(step.inlined | inlined) * frames <= MANY
-            ):
+            if not isinstance(step, Kernel) or step.roots[0].kind == "scatter":
+                continue
+            fitting = self._fitting(root, step, inlined)
+            if fitting is not None:
                 again = {r for r in reads if made.get(r) == i}
-                step.roots.append(root)
+                step.roots.append(fitting)
                 step.inlined |= inlined
                 step.reads |= reads - again
                 made[node] = i
                 return
         made[node] = len(self.steps)
         self.steps.append(Kernel(root.loops, [root], inlined, reads))
+
+    def _fitting(self, root: Root, kernel: Kernel, inlined: set[Node]) -> Root | None:
+        """The root as one with the kernel's loops, if it has such a form.
+
+        Trailing axes are written out for that if much of the work is shared.
+        """
+        found = root if root.loops == kernel.loops else None
+        if found is None:
+            by_item = any(r.looped < len(r.shape) for r in kernel.roots)
+            shared = sum(map(arithmetic.cost, inlined & kernel.inlined))
+            if shared <= REPEAT or not by_item:
+                return None
+            for looped in range(len(root.shape)):
+                inner = root.shape[looped:]
+                small = max(inner) <= 16 and math.prod(inner) <= SPREAD
+                other = replace(root, looped=looped, is_flat=False)
+                if small and other.loops == kernel.loops:
+                    found = other
+        if found is None:
+            return None
+        frames = len(found.frames(tuple(0 for _ in found.loops)))
+        fits = len(kernel.inlined | inlined) * frames <= MANY
+        return found if fits else None
 
     def _only_stores(
         self, step: Step, reads: set[Node], made: dict[Node, int], i: int, first: int
@@ -429,6 +450,17 @@ class Partition:
             spread *= n
             looped -= 1
         return looped
+
+
+def _without_items(domain: tuple[int, ...]) -> tuple[int, ...]:
+    """The leading axes, without trailing ones that can be written out."""
+    spread = 1
+    while domain and domain[-1] <= 16 and spread * domain[-1] <= SPREAD:
+        if math.prod(domain[:-1]) < 2 * domain[-1]:
+            break
+        spread *= domain[-1]
+        domain = domain[:-1]
+    return domain
 
 
 def untransposed(x: Node) -> tuple[Node, tuple[int, ...] | None]:
