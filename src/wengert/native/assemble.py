@@ -8,7 +8,7 @@ import numpy as np
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, Node
 from wengert.graph.stage import Guard
-from wengert.native import combine
+from wengert.native import combine, threads
 from wengert.native.access import memory_element
 from wengert.native.codegen import uniform
 from wengert.native.forms import element_of
@@ -67,6 +67,7 @@ class Assembly:
         self.inputs = (*inputs, *constants)
         self.places: dict[Node, int] = {}
         self.scratches: dict[Node, int] = {}
+        self.reserved: list[int] = []  # offsets of partial results
         self.arena = ALIGN  # the first bytes hold the flag
         self._place_all()
         self.slots = {
@@ -121,18 +122,13 @@ class Assembly:
     def write(self) -> Module:
         """The module."""
         e = Emitter(self.fma, "m")
-        functions: list[str] = []
-        kernels: list[tuple[str, Kernel | Library]] = []
+        codes = [self._code(i, s) for i, s in enumerate(self.steps)]
+        functions = [f for code in codes for f in code.functions]
+        kernels = [(f"k{i}", step) for i, step in enumerate(self.steps)]
         self._enter(e)
-        for i, step in enumerate(self.steps):
-            name = f"k{i}"
-            kernels.append((name, step))
+        for step, code in zip(self.steps, codes, strict=True):
+            self.declared |= code.declared
             if isinstance(step, Kernel):
-                code = Writer(
-                    step, name, self.slots, self.nodes, self.plain, self.bits, self.fma
-                ).write()
-                functions += code.functions
-                self.declared |= code.declared
                 self._run(e, step, code)
             else:
                 self._call(e, step)
@@ -152,9 +148,25 @@ class Assembly:
         )
         return Module(text, self.inputs, self.outputs, self.arena, kernels)
 
+    def _code(self, i: int, step: Kernel | Library) -> Code:
+        """A kernel's functions; a library call has none."""
+        if not isinstance(step, Kernel):
+            return Code()
+        return Writer(
+            step, f"k{i}", self.slots, self.nodes, self.plain, self.bits, self.fma,
+            self._reserve,
+        ).write()  # fmt: skip
+
+    def _reserve(self, size: int) -> int:
+        """Scratch for partial results: the slot that points to it."""
+        self.reserved.append(self.arena)
+        self.arena += _rounded(size)
+        return len(self.slots) + len(self.reserved)
+
     def _enter(self, e: Emitter) -> None:
         """Pointers to all buffers, in one table that kernels read."""
-        e.do(f"%context = alloca [{len(self.slots) + 1} x ptr], align 16")
+        count = len(self.slots) + len(self.reserved) + 1
+        e.do(f"%context = alloca [{count} x ptr], align 16")
         e.do("store i32 0, ptr %arena")
         e.do("store ptr %arena, ptr %context")
         for i, node in enumerate(self.inputs):
@@ -162,9 +174,11 @@ class Assembly:
         for i, node in enumerate(self.outputs):
             if node not in self.inputs:
                 self._enter_pointer(e, "%outputs", i, node)
-        for node, offset in self.places.items():
+        places = [(self.slots[n], offset) for n, offset in self.places.items()]
+        places += list(enumerate(self.reserved, len(self.slots) + 1))
+        for number_, offset in places:
             at = e.let(f"getelementptr i8, ptr %arena, i64 {offset}")
-            slot = e.let(f"getelementptr ptr, ptr %context, i64 {self.slots[node]}")
+            slot = e.let(f"getelementptr ptr, ptr %context, i64 {number_}")
             e.do(f"store ptr {at}, ptr {slot}")
 
     def _enter_pointer(self, e: Emitter, table: str, i: int, node: Node) -> None:
@@ -185,7 +199,7 @@ class Assembly:
             if root.kind == "scatter":
                 self._copy(e, root.node.inputs[0], root.node)
         for name in code.calls:
-            e.do(f"call void @{name}(ptr %context)")
+            e.do(f"call void {name}")
 
     def _fill(self, e: Emitter, node: Node, value: float | bool) -> None:
         """Every element of a buffer is `value`."""

@@ -6,12 +6,13 @@ once, in blocks, and blocks are added with their rounding errors kept.
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from wengert.core.types import Type
 from wengert.graph.graph import Node
-from wengert.native import arithmetic, combine
+from wengert.native import arithmetic, chunks, combine
 from wengert.native.access import Memory, active
 from wengert.native.codegen import Elements, looked_atoms
 from wengert.native.forms import Place, at_operand, element_of, fold_of, indexed
@@ -74,7 +75,9 @@ class Writer:
         plain: set[Node],
         bits: int,
         fma: bool,
+        reserve: Callable[[int], int],
     ) -> None:
+        self.reserve = reserve  # bytes of scratch → the slot of its pointer
         self.kernel = kernel
         self.name = name
         self.slots = slots
@@ -84,28 +87,86 @@ class Writer:
         self.width = kernel.width(bits)
         self.written = {r.node for r in kernel.roots}
         self.split = False
+        self.joined: set[Node] = set()  # results that come from partial ones
         self.code = Code()
 
     def write(self) -> Code:
         """The kernel's functions."""
-        ranges = [((0, n),) for n in self.kernel.loops]
-        text, asked = self._nest(self.name, [(0, n) for n in self.kernel.loops])
-        parts = self._parts(asked)
+        whole = [(0, n) for n in self.kernel.loops]
+        first = Nest(self, self.name, whole, None, {})
+        text = first.write()
+        parts = self._parts(first.elements.breaks)
         if parts is None:
-            self.code.functions.append(text)
-            self.code.calls.append(self.name)
+            if not self._in_chunks(self.name, whole):
+                self.code.functions.append(text)
+                self.code.calls.append(f"@{self.name}(ptr %context)")
         else:
             self.split = True
             self.code.declared.clear()
-            ranges = parts
-            for i, box in enumerate(itertools.product(*ranges)):
+            for i, box in enumerate(itertools.product(*parts)):
                 name = f"{self.name}.{i}"
-                self.code.functions.append(self._nest(name, list(box))[0])
-                self.code.calls.append(name)
+                if not self._in_chunks(name, list(box)):
+                    self._one(name, list(box), {})
         for root in self.kernel.roots:
-            if root.fold is not None and self._through_memory(root):
-                self.code.fills.append(root.node)
+            if root.fold is not None and self.through_memory(root):
+                if root.node not in self.joined:
+                    self.code.fills.append(root.node)
         return self.code
+
+    def _one(self, name: str, box: list[tuple[int, int]], parts: dict[Node, int]) -> None:
+        """A function that loops over `box` on one thread."""
+        self.code.functions.append(Nest(self, name, box, None, parts).write())
+        self.code.calls.append(f"@{name}(ptr %context)")
+
+    def _in_chunks(self, name: str, box: list[tuple[int, int]]) -> bool:
+        """Functions that threads share, if that pays.
+
+        The rest of a loop of vectors, beyond the last whole chunk, is one more part.
+        """
+        unit = self.width * COPIES if len(box) == 1 else 1
+        plan = chunks.plan(self.kernel, box, unit)
+        if plan is None:
+            return False
+        rest = None
+        if len(box) == 1:
+            whole = (plan.high - plan.low) // plan.size
+            end = plan.low + whole * plan.size
+            if end < plan.high:
+                rest = [(end, plan.high)]
+                plan = plan._replace(high=end)
+        folds = {
+            r.node: fold_how(r.node) for r in self.kernel.roots if 1 in r.folded_depths()
+        }
+        count = plan.count + (rest is not None)
+        parts = {
+            n: self.reserve(count * n.type.size * n.dtype.itemsize) for n in folds
+        }
+        started = {
+            r.node: folds[r.node]
+            for r in self.kernel.roots
+            if r.node in folds and self.piecemeal(r)
+        }
+        nest = Nest(self, f"{name}.body", box, plan, parts)
+        self.code.functions.append(nest.write())
+        self.code.functions.append(
+            chunks.around(f"{name}.chunks", f"{name}.body", plan, parts, started)
+        )
+        self.code.declared.add("declare void @wg_parallel(ptr, ptr, i64, i64)")
+        self.code.calls.append(
+            f"@wg_parallel(ptr @{name}.chunks, ptr %context, i64 {plan.count}, i64 1)"
+        )
+        if rest is not None:
+            nest = Nest(self, f"{name}.rest", rest, None, parts, plan.count)
+            self.code.functions.append(nest.write())
+            self.code.calls.append(f"@{name}.rest(ptr %context)")
+        if parts:
+            onto = {n for n in parts if self.split}
+            self.code.functions.append(
+                chunks.joining(f"{name}.join", count, parts, self.slots, folds, onto)
+            )
+            self.code.calls.append(f"@{name}.join(ptr %context)")
+            self.joined |= set(parts) - onto
+        return True
 
     def _parts(
         self, asked: set[tuple[int, int]]
@@ -120,32 +181,34 @@ class Writer:
             count *= len(ranges[-1])
         return ranges if count <= SPLITS else None
 
-    def _through_memory(self, root: Root) -> bool:
+    def through_memory(self, root: Root) -> bool:
         """Whether a fold's result is added to in memory, from its identity."""
-        if root.fold is None:
-            return False
+        return bool(root.folded_depths()) and (self.split or self.piecemeal(root))
+
+    def piecemeal(self, root: Root) -> bool:
+        """Whether a loop inside of a folded one isn't folded: sums of columns."""
         folded = root.folded_depths()
-        if not folded:
-            return False
         depth = len(self.kernel.loops)
         while depth in folded:
             depth -= 1
-        return self.split or any(d < depth for d in folded)
-
-    # One nest --------------------------------------------------------------------------
-
-    def _nest(
-        self, name: str, box: list[tuple[int, int]]
-    ) -> tuple[str, set[tuple[int, int]]]:
-        """One function that loops over `box`, and where its tests want it split."""
-        nest = Nest(self, name, box)
-        return nest.write(), nest.elements.breaks
+        return any(d < depth for d in folded)
 
 
 class Nest:
-    """One function: loops over a box."""
+    """One function: loops over a box, or over one chunk after another of it."""
 
-    def __init__(self, writer: Writer, name: str, box: list[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        name: str,
+        box: list[tuple[int, int]],
+        plan: chunks.Chunks | None,
+        parts: dict[Node, int],
+        part: int = 0,
+    ) -> None:
+        self.plan = plan
+        self.parts = parts  # where partial results go, by the slot of their pointer
+        self.part = "%chunk" if plan else str(part)
         self.writer = writer
         self.kernel = writer.kernel
         self.name = name
@@ -182,6 +245,12 @@ class Nest:
                 continue
             at = entry.let(f"getelementptr ptr, ptr %context, i64 {slots[node]}")
             pointers[node] = entry.let(f"load ptr, ptr {at}, !invariant.load !0")
+        for node, slot in self.parts.items():
+            at = entry.let(f"getelementptr ptr, ptr %context, i64 {slot}")
+            base = entry.let(f"load ptr, ptr {at}, !invariant.load !0")
+            size = node.type.size * node.dtype.itemsize
+            skip = entry.let(f"mul i64 {self.part}, {size}")
+            pointers[node] = entry.let(f"getelementptr i8, ptr {base}, i64 {skip}")
         entry.do("%flag = load ptr, ptr %context, !invariant.load !0")
 
     def write(self) -> str:
@@ -196,7 +265,10 @@ class Nest:
         lines = self._assembled()
         attributes = 'nounwind "min-legal-vector-width"="512"'
         attributes += ' "prefer-vector-width"="512"'
-        head = f"define internal void @{self.name}(ptr %context) {attributes} {{"
+        given = "ptr %context"
+        if self.plan is not None:
+            given += ", i64 %begin, i64 %end, i64 %chunk"
+        head = f"define internal void @{self.name}({given}) {attributes} {{"
         emitters = [*self.registers.emitters, *self.after]
         for e in emitters:
             self.writer.code.declared |= e.declared
@@ -208,17 +280,17 @@ class Nest:
         if not self.depths:
             return before[0].lines
         lines = list(before[0].lines)
-        for d, (low, _) in enumerate(self.box[:-1], 1):
+        for d in range(1, self.depths):
             previous = before[d - 1].block
             lines += [
                 f"  br label %loop{d}",
                 f"loop{d}:",
-                f"  %i{d} = phi i64 [{low}, %{previous}], [%n{d}, %latch{d}]",
+                f"  %i{d} = phi i64 [{self._ends(d)[0]}, %{previous}], [%n{d}, %latch{d}]",
                 *before[d].lines,
             ]
         lines += self.body
         for d in range(self.depths - 1, 0, -1):
-            high = self.box[d - 1][1]
+            high = self._ends(d)[1]
             lines += [
                 *self.after[d].lines,
                 f"  br label %latch{d}",
@@ -231,6 +303,13 @@ class Nest:
         lines += self.after[0].lines
         return lines
 
+    def _ends(self, depth: int) -> tuple[str, str]:
+        """Where a loop begins and ends: the outermost one of a chunk is told."""
+        if self.plan is not None and depth == 1:
+            return "%begin", "%end"
+        low, high = self.box[depth - 1]
+        return str(low), str(high)
+
     # The innermost loop ------------------------------------------------------------------
 
     def _passes(self) -> list[Pass]:
@@ -238,6 +317,9 @@ class Nest:
         w = self.writer.width
         if w == 1:
             return [Pass(low, high, 1, 1)]
+        if self.plan is not None and self.depths == 1:
+            copies = self._copies(self.plan.size // w)
+            return [Pass(self.plan.low, self.plan.high, w, w, copies)]
         found = []
         copies = self._copies((high - low) // w)
         at = low
@@ -281,7 +363,7 @@ class Nest:
         self.memory.lanes = p.lanes
         emitter.block = head = f"pass{i}"
         step = p.width * p.copies
-        once = p.high - p.low <= step
+        once = self._is_once(p)
         var = Var(self.depths, p.low, p.high - p.width * (p.copies - 1))
         counter = f"%j{i}"
         r.first[var] = str(p.low) if once else counter
@@ -297,6 +379,10 @@ class Nest:
             self._keep(touched, p)
             return emitter.block
         return self._looped(i, p, emitter, touched)
+
+    def _is_once(self, p: Pass) -> bool:
+        in_chunks = self.plan is not None and self.depths == 1
+        return not in_chunks and p.high - p.low <= p.width * p.copies
 
     def _keep(self, touched: dict[tuple[int, Place, int], tuple[str, str]], p: Pass) -> None:
         """A pass that runs once: its partial results, joined with those before."""
@@ -324,6 +410,11 @@ class Nest:
         start = f"enter{i}"
         lines = [f"  br label %{start}", f"{start}:"]
         low, high = str(p.low), str(p.high)
+        if self.plan is not None and self.depths == 1:
+            low, high = self._ends(1)
+            count = self.plan.size // step
+            blocked = blocked and count > 2 * BLOCK
+        begin_at, end_at = low, high
         outside = Emitter(self.writer.fma, f"b{i}.")
         first = start
         if blocked:
@@ -331,7 +422,7 @@ class Nest:
             lines += [
                 f"  br label %block{i}",
                 f"block{i}:",
-                f"  %bj{i} = phi i64 [{p.low}, %{start}], [%be{i}, %join{i}]",
+                f"  %bj{i} = phi i64 [{begin_at}, %{start}], [%be{i}, %join{i}]",
             ]
             phis = []
             for n, (key, _) in enumerate(touched.items()):
@@ -347,8 +438,8 @@ class Nest:
             lines += phis
             lines += [
                 f"  %bs{i} = add i64 %bj{i}, {BLOCK * step}",
-                f"  %bc{i} = icmp slt i64 %bs{i}, {p.high}",
-                f"  %be{i} = select i1 %bc{i}, i64 %bs{i}, i64 {p.high}",
+                f"  %bc{i} = icmp slt i64 %bs{i}, {end_at}",
+                f"  %be{i} = select i1 %bc{i}, i64 %bs{i}, i64 {end_at}",
             ]
         lines += [
             f"  br label %{head}",
@@ -392,7 +483,7 @@ class Nest:
             lines += [
                 f"  br label %join{i}",
                 f"join{i}:",
-                f"  %bl{i} = icmp slt i64 %be{i}, {p.high}",
+                f"  %bl{i} = icmp slt i64 %be{i}, {end_at}",
                 f"  br i1 %bl{i}, label %block{i}, label %out{i}",
                 f"out{i}:",
             ]
@@ -540,7 +631,7 @@ class Nest:
             total = self.totals[key[:2]] = self._total(number_, root, frame.at)
         r = self.registers
         e, k = r.at(r.inner), r.kind(dtype, r.inner)
-        once = p.high - p.low <= p.width * p.copies
+        once = self._is_once(p)
         if key in running:
             old, so_far = running[key]
         elif once:
@@ -610,7 +701,13 @@ class Nest:
         node = total.root.node
         place = flat(total.at, node.shape)
         address, _ = self.memory.address(node, node.dtype, place)
-        self._put(e, k, node, address, x, self.writer._through_memory(total.root))
+        self._put(e, k, node, address, x, self._adds(total.root))
+
+    def _adds(self, root: Root) -> bool:
+        """Whether a complete value is added to what its place has."""
+        if root.node in self.parts:  # a chunk's own place, begun by it
+            return self.writer.piecemeal(root)
+        return self.writer.through_memory(root)
 
     def _put(
         self, e: Emitter, k: Kind, node: Node, address: str, x: str, adds: bool

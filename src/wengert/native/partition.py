@@ -296,8 +296,7 @@ class Partition:
         root = self._root(node, inlined, reads)
         if root.kind == "scatter":
             made[node] = len(self.steps)
-            base = node.inputs[0]
-            self.steps.append(Kernel(root.loops, [root], inlined, reads - {base}))
+            self.steps.append(Kernel(root.loops, [root], inlined, reads))
             return
         first = max((made[r] + 1 for r in reads if r in made), default=0)
         for i in range(len(self.steps) - 1, -1, -1):
@@ -355,7 +354,8 @@ class Partition:
         reads: set[Node] = set()
         if root in self.inline:
             inlined.add(root)
-        todo = list(root.inputs)
+        is_scatter = root not in self.inline and root not in self.folds
+        todo = list(root.inputs[1:] if is_scatter else root.inputs)
         while todo:
             n = todo.pop()
             if n in inlined or n in reads or n is root:
@@ -385,6 +385,11 @@ class Partition:
         if self._is_flat(node, fold, inlined, reads):
             return Root(node, kind, sizes, len(sizes), fold, True)
         looped = self._looped(sizes, inlined, node)
+        if fold is not None:  # one of the folded axes is a loop, which keeps the total
+            count = len(node.shape)
+            folded = [i for i, k in enumerate(fold.order) if k >= count]
+            first = min((i for i in folded if sizes[i] != 1), default=-1)
+            looped = max(looped, first + 1)
         return Root(node, kind, sizes, looped, fold)
 
     def _order(self, node: Node, fold: Fold) -> tuple[int, ...]:

@@ -1,0 +1,387 @@
+"""Kernels as pseudo-code: loops, one line per fused op, what is read and written.
+
+It is made by the walk that makes the code (`codegen.Elements`), on the same loop forms,
+with the axes that are written out in the code as loops over letters.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from wengert.graph.graph import CONSTANT, Graph, Node
+from wengert.graph.variables import assigned
+from wengert.native import forms
+from wengert.native.codegen import constant_at, looked_atoms
+from wengert.native.forms import Fold, Piece, Place, Read, Test
+from wengert.native.index import (
+    At,
+    Atom,
+    Clamp,
+    Index,
+    Looked,
+    Quotient,
+    Remainder,
+    Var,
+    depth_of,
+    index_of,
+)
+from wengert.native.kernel import Kernel, Root
+
+COLUMN = 48  # where the user's lines stand
+_LETTERS = "ijklmnpqrstuvw"
+_SIGNS = {
+    "add": "+", "subtract": "-", "multiply": "*", "strong_product": "*", "divide": "/",
+    "power": "**", "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=",
+    "greater": ">", "greater_equal": ">=", "logical_and": "and", "logical_or": "or",
+    "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^",
+}  # fmt: skip
+_ADDS = {"add": "+=", "multiply": "*=", "logical_and": "&=", "logical_or": "|="}
+
+Names = Mapping[Node, str]
+
+
+def names_of(graph: Graph) -> dict[Node, str]:
+    """A different name for each node: the user's variable where there is one."""
+    names = graph.names()
+    taken = set(names.values())
+    for node, wish in assigned(graph.nodes).items():
+        if node in graph.inputs or node.op is CONSTANT:
+            continue
+        count = itertools.count(2)
+        name = wish
+        while name in taken:
+            name = f"{wish}_{next(count)}"
+        taken.add(name)
+        names[node] = name
+    return names
+
+
+class _Value(NamedTuple):
+    """An element's text, and the depth of the innermost loop that it depends on."""
+
+    text: str
+    depth: int
+
+
+class _Plan(NamedTuple):
+    needs: tuple[Read, ...]
+    kind: str = "elementwise"
+    parts: tuple[Any, ...] = ()  # pieces, or a fold with its variables
+
+
+class Body:
+    """The lines of a kernel's loops."""
+
+    def __init__(self, kernel: Kernel, names: Names, nodes: dict[int, Node]) -> None:
+        self.kernel = kernel
+        self.names = names
+        self.nodes = nodes
+        self.values: dict[Read, _Value] = {}
+        self.plans: dict[Read, _Plan] = {}
+        self.lines: dict[int, list[str]] = {}  # by depth
+        self.named: set[Node] = set()
+        self.said = ""  # the user's line beside the last line
+        taken = set(names.values())
+        self.letters = [c for c in _LETTERS if c not in taken]
+        self.depth = len(kernel.loops)
+
+    def write(self, note: str) -> list[str]:
+        """The kernel; `note` stands beside its innermost loop."""
+        loops = [Var(d, 0, n) for d, n in enumerate(self.kernel.loops, 1)]
+        chains: dict[tuple[int, ...], list[Var]] = {}
+        if row := self._row():
+            loops = self._new(row)
+        for root in self.kernel.roots:
+            if root.kind == "scatter":
+                x = self.names[root.node.inputs[0]]
+                self._say(0, f"{self.names[root.node]} = copy of {x}", root.node)
+            self._root(root, loops, chains, bool(row))
+        inner = loops[-1].depth if loops else 0
+        for chain in chains.values():
+            self._fold_up(chain, inner)
+        lines = self.lines.get(inner, [])
+        for i, var in enumerate(reversed(loops)):
+            head = f"for {self._letter(var)} < {var.high}:"
+            if i == 0 and note:
+                head = f"{head:<{COLUMN - 4 * len(loops)}}# {note}"
+            outer = self.lines.get(loops[-i - 2].depth, []) if i + 1 < len(loops) else []
+            lines = [*outer, head, *_indented(lines)]
+        return [*self.lines.get(0, []), *lines] if loops else lines
+
+    def _row(self) -> tuple[int, ...]:
+        """The shape that all roots have, if the one loop runs over all of its axes."""
+        shapes = {tuple(n for n in r.shape if n != 1) for r in self.kernel.roots}
+        flat = all(r.is_flat for r in self.kernel.roots)
+        return shapes.pop() if flat and len(shapes) == 1 else ()
+
+    def _new(self, extents: tuple[int, ...]) -> list[Var]:
+        """Variables of loops inside of all there are so far."""
+        start = self.depth + 1 if self.depth > len(self.kernel.loops) else 1
+        start = max(start, 1)
+        found = [Var(d, 0, n) for d, n in enumerate(extents, start)]
+        self.depth = max(self.depth, start + len(extents) - 1)
+        return found
+
+    def _inner(self, extents: tuple[int, ...]) -> list[Var]:
+        found = [Var(self.depth + i, 0, n) for i, n in enumerate(extents, 1)]
+        self.depth += len(extents)
+        return found
+
+    def _fold_up(self, chain: list[Var], outside: int) -> None:
+        """The lines of loops that are written out join those of the loop around."""
+        lines: list[str] = []
+        for var in reversed(chain):
+            own = self.lines.pop(var.depth, [])
+            head = f"for {self._letter(var)} < {var.high}, written out:"
+            lines = [head, *_indented([*own, *lines])]
+        if chain:
+            self.lines.setdefault(outside, []).extend(lines)
+
+    # One root --------------------------------------------------------------------------
+
+    def _root(
+        self,
+        root: Root,
+        loops: list[Var],
+        chains: dict[tuple[int, ...], list[Var]],
+        is_row: bool,
+    ) -> None:
+        where = [index_of(v) for v in loops]
+        if root.is_flat and not is_row:
+            frames = root.frames(tuple(where))
+        else:
+            rest = () if is_row else tuple(n for n in root.shape[root.looped :] if n > 1)
+            if rest not in chains:
+                chains[rest] = self._inner(rest)
+            where += [index_of(v) for v in chains[rest]]
+            whole = dataclasses.replace(root, looped=len(root.shape), is_flat=False)
+            frames = whole.frames(tuple(where))
+        (frame,) = frames
+        node = root.node
+        if root.kind == "scatter":
+            self._scatter(root, frame.at)
+        elif root.fold is None:
+            (value,) = self._compute([(node, frame.at)])
+            self.values[node, frame.at] = value
+        else:
+            terms = self._compute(root.fold.reads(frame.at, frame.along))
+            term = " * ".join(t.text for t in terms)
+            depth = max([depth_of(a) for a in (*frame.at, *frame.along)] + [0])
+            target = self._element(node, frame.at)
+            self._say(depth, _joined(target, root.fold.combine, term), node)
+
+    def _scatter(self, root: Root, at: Place) -> None:
+        x, v, *arrays = root.node.inputs
+        place = forms.indexed(root.node.params["key"], tuple(arrays), x.shape, at)
+        there = forms.at_operand(v, at, root.shape)
+        *_, value = self._compute([*self._looked(place), (v, there)])
+        sign = "+=" if root.node.op.name == "index_add" else "="
+        depth = max([depth_of(a) for a in at] + [0])
+        line = f"{self._element(root.node, place)} {sign} {value.text}"
+        self._say(depth, line, root.node)
+
+    # Elements ----------------------------------------------------------------------------
+
+    def _compute(self, wanted: list[Read]) -> list[_Value]:
+        """The values of elements, their lines written. Not recursive."""
+        stack = list(reversed(wanted))
+        while stack:
+            key = stack[-1]
+            if key in self.values:
+                stack.pop()
+                continue
+            plan = self.plans.get(key)
+            if plan is None:
+                plan = self.plans[key] = self._plan(*key)
+                missing = [k for k in plan.needs if k not in self.values]
+                if missing:
+                    stack.extend(reversed(missing))
+                    continue
+            stack.pop()
+            self.values[key] = self._value(key, plan)
+        return [self.values[key] for key in wanted]
+
+    def _plan(self, node: Node, at: Place) -> _Plan:
+        if node not in self.kernel.inlined:
+            return _Plan(tuple(self._looked(at)), "read")
+        name = node.op.name
+        if name in forms.LAYOUT:
+            read = forms.LAYOUT[name](node, at)
+            return _Plan((*self._looked(read[1]), read), "layout")
+        if name in forms.PIECEWISE:
+            pieces = forms.decided(forms.PIECEWISE[name](node, at))
+            reads = tuple(p.read for p in pieces if p.read is not None)
+            looked = tuple(r for read in reads for r in self._looked(read[1]))
+            return _Plan((*looked, *reads), "pieces", tuple(pieces))
+        fold = forms.fold_of(node)
+        if fold is not None:
+            chain = self._inner(tuple(n for n in fold.extents if n > 1))
+            rest = iter(chain)
+            along = tuple(index_of(next(rest)) if n > 1 else 0 for n in fold.extents)
+            reads = tuple(fold.reads(at, along)) if 0 not in fold.extents else ()
+            return _Plan(reads, "fold", (fold, chain, reads))
+        shape = node.shape
+        return _Plan(tuple((x, forms.at_operand(x, at, shape)) for x in node.inputs))
+
+    def _looked(self, at: Place) -> list[Read]:
+        return [(self.nodes[a.node], a.at) for a in looked_atoms(at)]
+
+    def _value(self, key: Read, plan: _Plan) -> _Value:
+        node, at = key
+        if plan.kind == "read":
+            known = constant_at(node, at) if node.op is CONSTANT else None
+            if known is not None:
+                return _Value(f"{known!s}", 0)
+            return _Value(self._element(node, at), _depth(at))
+        if plan.kind == "layout" and node not in self._roots():
+            return self.values[plan.needs[-1]]
+        depth = max([self.values[k].depth for k in plan.needs] + [0])
+        if plan.kind == "fold":
+            return self._written_fold(key, *plan.parts)
+        if plan.kind == "pieces":
+            text = self._chosen(node, plan.parts)
+            tests = [t.at for p in plan.parts for t in p.tests]
+            depth = max([depth, *map(depth_of, tests)])
+        elif plan.kind == "layout":
+            text = self.values[plan.needs[-1]].text
+        else:
+            text = _applied(node, [self.values[k].text for k in plan.needs])
+        return self._let(key, text, depth)
+
+    def _roots(self) -> set[Node]:
+        return {r.node for r in self.kernel.roots}
+
+    def _let(self, key: Read, text: str, depth: int) -> _Value:
+        node, at = key
+        if node in self._roots():
+            depth = max(depth, _depth(at))
+            name = self._element(node, at)
+        elif node in self.named:
+            name = self._element(node, at)
+        else:
+            name = self.names[node]
+        self.named.add(node)
+        self._say(depth, f"{name} = {text}", node)
+        return _Value(name, depth)
+
+    def _written_fold(
+        self, key: Read, fold: Fold, chain: list[Var], reads: tuple[Read, ...]
+    ) -> _Value:
+        """A short fold: its own little loop."""
+        node, at = key
+        outside = _depth(at)
+        if not reads or not chain:
+            term = " * ".join(self.values[r].text for r in reads) or "0"
+            return self._let(key, term, outside)
+        start = {"add": "0", "multiply": "1", "logical_and": "True"}
+        value = self._let(key, start.get(fold.combine, "the first"), outside)
+        term = " * ".join(self.values[r].text for r in reads)
+        self._say(chain[-1].depth, _joined(value.text, fold.combine, term), node)
+        self._fold_up(chain, value.depth)
+        return value
+
+    def _chosen(self, node: Node, pieces: tuple[Piece, ...]) -> str:
+        adds = node.op.name == "index_add"
+        texts = []
+        for p in pieces:
+            text = "0" if p.read is None else self.values[p.read].text
+            tests = " and ".join(map(self._test, p.tests))
+            if tests and adds:
+                text = f"({text} if {tests} else 0)"
+            elif tests:
+                text = f"{text} if {tests} else "
+            texts.append(text)
+        return " + ".join(texts) if adds else "".join(texts).removesuffix(" else ")
+
+    def _test(self, t: Test) -> str:
+        at = self._index(t.at)
+        if t.high - t.low == 1:
+            return f"{at} == {t.low}"
+        text = f"{t.low} <= {at} < {t.high}"
+        return text if t.step == 1 else f"{text} by {t.step}"
+
+    # Text ----------------------------------------------------------------------------------
+
+    def _say(self, depth: int, text: str, node: Node) -> None:
+        """A line, with the user's beside it if that is another than before."""
+        line = node.line
+        if line and line != self.said:
+            text = f"{text}\0{line}"
+        self.said = line or self.said
+        self.lines.setdefault(depth, []).append(text)
+
+    def _element(self, node: Node, at: Place) -> str:
+        """`x[i, j + 1]`."""
+        name = self.names[node]
+        return f"{name}[{', '.join(map(self._index, at))}]" if at else name
+
+    def _index(self, a: At) -> str:
+        """An index; what is within it is as deep as reshapes of gathers are."""
+        if isinstance(a, int):
+            return str(a)
+        texts = []
+        for atom, k in a.terms:
+            text = self._atom(atom)
+            times = "" if abs(k) == 1 else f"{abs(k)}*"
+            sign = "-" if k < 0 else "+"
+            texts.append(f"{sign} {times}{text}")
+        if a.constant:
+            texts.append(f"{'-' if a.constant < 0 else '+'} {abs(a.constant)}")
+        whole = " ".join(texts)
+        return whole[2:] if whole.startswith("+") else f"-{whole[2:]}"
+
+    def _atom(self, atom: Atom) -> str:
+        match atom:
+            case Var():
+                return self._letter(atom)
+            case Looked(node, at, _):
+                found = self.values.get((self.nodes[node], at))
+                return found.text if found else self._element(self.nodes[node], at)
+            case Clamp(of, low, high):
+                return f"clip({self._index(of)}, {low}, {high})"
+            case Quotient(of, by):
+                return f"({self._index(of)}) // {by}"
+            case Remainder(of, by):
+                return f"({self._index(of)}) % {by}"
+        raise AssertionError(atom)
+
+    def _letter(self, var: Var) -> str:
+        d = var.depth - 1
+        return self.letters[d] if d < len(self.letters) else f"i{d}"
+
+
+def _depth(at: Place) -> int:
+    return max([depth_of(a) for a in at if isinstance(a, Index)] + [0])
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return ["    " + line for line in lines]
+
+
+def _joined(target: str, combine: str, term: str) -> str:
+    if combine in _ADDS:
+        return f"{target} {_ADDS[combine]} {term}"
+    return f"{target} = {combine}({target}, {term})"
+
+
+def _applied(node: Node, args: list[str]) -> str:
+    """An elementwise op on texts."""
+    name = node.op.name
+    if name in _SIGNS and len(args) == 2:
+        return f"{args[0]} {_SIGNS[name]} {args[1]}"
+    if name == "negative":
+        return f"-{args[0]}"
+    if name == "square":
+        return f"{args[0]} * {args[0]}"
+    if name == "astype":
+        return f"{node.dtype}({args[0]})"
+    params = [f"{k}={v}" for k, v in node.params.items() if v is not None]
+    return f"{name}({', '.join([*args, *params])})"
+
+
+def beside(lines: list[str]) -> Iterator[str]:
+    """Lines with the user's code in a column of its own."""
+    for line in lines:
+        text, _, source = line.partition("\0")
+        yield f"{text:<{COLUMN}}# {source}" if source else text
