@@ -21,7 +21,7 @@ def check_leaf(x: Any, where: str, name: str, allow_int: bool = False) -> Array:
         return x
     if kind is np.ndarray or isinstance(x, np.generic | Tracer):
         if x.dtype.kind in ("fciub" if allow_int else "fc"):
-            return fixed(x)
+            return x.as_array() if isinstance(x, Tracer) else fixed(x)
         return _refuse(x, f"dtype {x.dtype}", where, name)
     if kind is complex:
         return np.complex128(x)
@@ -75,7 +75,7 @@ def check_numbers(x: Any, expected: str, name: str) -> Array:
         return np.asarray(x)[()]
     plain = type(x) is np.ndarray or isinstance(x, np.generic | Tracer)
     if plain and x.dtype.kind in "fciub":
-        return fixed(x)
+        return x.as_array() if isinstance(x, Tracer) else fixed(x)
     do = "convert it to an array of numbers."
     if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
         do = _without(x)

@@ -156,6 +156,14 @@ class Tracer:
         self.value = value
         self.mark = mark
 
+    def as_array(self) -> "Tracer":
+        """This value as it is now, as an array: what gives way to dtypes no more."""
+        return fixed(self)  # type: ignore[no-any-return]
+
+    def like_this(self, x: Array) -> Array:
+        """A result in the type of this argument, as Python's numbers give such."""
+        return x
+
 
 def bind(op: Op, *args: Array, **params: Any) -> Any:
     """Applies `op`: by the innermost interpreter among `args`, or by NumPy if none."""

@@ -108,7 +108,8 @@ class Elements:
             pieces = forms.decided(pieces)
         safe = [self._safe(p) for p in pieces]
         needs = tuple(p.read for p in safe if p.read is not None)
-        looked = tuple(r for read in needs for r in self._looked(read[1]))
+        places = [read[1] for read in needs] + [(t.at,) for p in safe for t in p.tests]
+        looked = tuple(r for at in places for r in self._looked(at))
         return Plan((*looked, *needs), tuple(safe), "pieces")
 
     def _safe(self, piece: Piece) -> Piece:
@@ -332,6 +333,8 @@ class Elements:
     def _select(self, tests: tuple[Test, ...], a: Value, b: Value) -> Value:
         if not tests:
             return a
+        for atom in looked_atoms(tuple(t.at for t in tests)):
+            self.look(atom, self.values[self.nodes[atom.node], atom.at])
         r = self.registers
         flag = self._tested(tests[0])
         for t in tests[1:]:

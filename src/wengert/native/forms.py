@@ -194,6 +194,7 @@ LAYOUT: dict[str, Callable[[Node, Place], Read]] = {
     "index": _index,
     "diagonal": _diagonal,
     "stop_gradient": _same,
+    "python_number": _same,  # of jit: a number that Python computes with
     "positive": _same,
     "conjugate": _same,  # of real values, as all values here are
     "real": _same,

@@ -23,7 +23,6 @@ from wengert.native.values import Dtype, Registers, Value
 
 BLOCK = 128  # vectors that are added before their sum joins the total
 COPIES = 4  # vectors that a short loop's fold runs in at once
-ONE_BY_ONE = 2  # elements beyond the main part that are written out
 SPLITS = 6  # parts a nest may be split into for tests on its indices
 
 Key = tuple[Node, Place]
@@ -49,8 +48,8 @@ class Total:
     dtype: Dtype
     kept: int  # the depth at which it is complete
     slot: str = ""  # in memory, if more than one run of the innermost loop adds to it
-    lanes: str = ""  # after a pass: the register with a partial result per lane
-    single: str = ""  # what the elements taken one by one add
+    # After a pass: the register with a partial result per lane, by width.
+    parts: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -328,12 +327,7 @@ class Nest:
             if count:
                 found.append(Pass(at, at + count * w * c, w, w, c))
                 at += count * w * c
-        rest = high - at
-        if rest > ONE_BY_ONE:
-            found.append(Pass(at, high, w, rest))
-        else:
-            found += [Pass(i, i + 1, 1, 1) for i in range(at, high)]
-        return found
+        return found + _rest(at, high, w)
 
     def _copies(self, count: int) -> int:
         """How many vectors to fold at once: additions take several cycles each."""
@@ -387,11 +381,7 @@ class Nest:
     def _keep(self, touched: dict[tuple[int, Place, int], tuple[str, str]], p: Pass) -> None:
         """A pass that runs once: its partial results, joined with those before."""
         for (root, at, _), (_, new) in touched.items():
-            total = self.totals[root, at]
-            if p.width == 1:
-                total.single = new
-            else:
-                total.lanes = new
+            self.totals[root, at].parts[p.width] = new
 
     def _looped(
         self,
@@ -499,10 +489,7 @@ class Nest:
                     else parts[j]
                     for j in range(0, len(parts), 2)
                 ]
-            if p.width == 1:
-                total.single = parts[0]
-            else:
-                total.lanes = parts[0]
+            total.parts[p.width] = parts[0]
         lines += outside.lines
         self.writer.code.declared |= outside.declared
         self.body += lines
@@ -546,7 +533,7 @@ class Nest:
 
     def _start(self, total: Total, p: Pass, copy: int) -> str:
         """What a pass's running value begins with."""
-        so_far = total.single if p.width == 1 else total.lanes
+        so_far = total.parts.get(p.width)
         if so_far and copy == 0:
             return so_far
         k = self._kind(total, p.width)
@@ -672,13 +659,11 @@ class Nest:
         """After the innermost loop: lanes into one number, and on to where it goes."""
         k = self._kind(total, 1)
         dtype, how = total.dtype, total.how
-        wide = self._kind(total, self.writer.width)
         x = ""
-        if total.lanes:
-            x = combine.across(e, wide, dtype, how, total.lanes)
-        if total.single:
-            x = combine.two(e, k, dtype, how, x, total.single) if x else total.single
-        total.lanes = total.single = ""
+        for width, lanes in total.parts.items():
+            one = combine.across(e, self._kind(total, width), dtype, how, lanes)
+            x = combine.two(e, k, dtype, how, x, one) if x else one
+        total.parts.clear()
         if not total.slot:
             self._deliver(total, e, k, x)
             return
@@ -751,6 +736,26 @@ class Nest:
             old = e.let(f"icmp ne i8 {old}, 0")
         texts = [r.text(v, dtype, r.inner) for v in factors]
         return joined(e, k, dtype, fold_how(node), old, texts)
+
+
+def _rest(at: int, high: int, width: int) -> list[Pass]:
+    """What a main part leaves over: shorter vectors, or one with lanes off.
+
+    Up to two shorter vectors do it sooner than a masked one.
+    """
+    shorter = []
+    size = width
+    while size > 1:
+        size //= 2
+        if high - at & size:
+            shorter.append(size)
+    if len(shorter) > 2:
+        return [Pass(at, high, width, high - at)]
+    found = []
+    for size in shorter:
+        found.append(Pass(at, at + size, size, size))
+        at += size
+    return found
 
 
 def joined(

@@ -6,7 +6,7 @@ with the axes that are written out in the code as loops over letters.
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wengert.graph.graph import CONSTANT, Graph, Node
@@ -24,11 +24,12 @@ from wengert.native.index import (
     Remainder,
     Var,
     depth_of,
-    index_of,
 )
 from wengert.native.kernel import Kernel, Root
+from wengert.native.nest import lane_index
 
-COLUMN = 48  # where the user's lines stand
+COLUMN = 44  # where the user's lines stand
+WIDEST = 60  # characters of them
 _LETTERS = "ijklmnpqrstuvw"
 _SIGNS = {
     "add": "+", "subtract": "-", "multiply": "*", "strong_product": "*", "divide": "/",
@@ -81,49 +82,42 @@ class Body:
         self.plans: dict[Read, _Plan] = {}
         self.lines: dict[int, list[str]] = {}  # by depth
         self.named: set[Node] = set()
+        self.families: set[tuple[Node, tuple[str, ...]]] = set()
         self.said = ""  # the user's line beside the last line
+        self.roots = {r.node for r in kernel.roots}
         taken = set(names.values())
         self.letters = [c for c in _LETTERS if c not in taken]
-        self.depth = len(kernel.loops)
+        self.looped = self._loops()
+        self.depth = len(self.looped)  # of the last variable so far
 
     def write(self, note: str) -> list[str]:
         """The kernel; `note` stands beside its innermost loop."""
-        loops = [Var(d, 0, n) for d, n in enumerate(self.kernel.loops, 1)]
+        loops = [Var(d, 0, n) for d, n in enumerate(self.looped, 1)]
         chains: dict[tuple[int, ...], list[Var]] = {}
-        if row := self._row():
-            loops = self._new(row)
         for root in self.kernel.roots:
             if root.kind == "scatter":
                 x = self.names[root.node.inputs[0]]
                 self._say(0, f"{self.names[root.node]} = copy of {x}", root.node)
-            self._root(root, loops, chains, bool(row))
-        inner = loops[-1].depth if loops else 0
+            self._root(root, loops, chains)
         for chain in chains.values():
-            self._fold_up(chain, inner)
-        lines = self.lines.get(inner, [])
-        for i, var in enumerate(reversed(loops)):
+            self._fold_up(chain, len(loops))
+        lines = self.lines.get(len(loops), [])
+        for var in reversed(loops):
             head = f"for {self._letter(var)} < {var.high}:"
-            if i == 0 and note:
-                head = f"{head:<{COLUMN - 4 * len(loops)}}# {note}"
-            outer = self.lines.get(loops[-i - 2].depth, []) if i + 1 < len(loops) else []
-            lines = [*outer, head, *_indented(lines)]
-        return [*self.lines.get(0, []), *lines] if loops else lines
+            if var is loops[-1] and note:
+                head = f"{head}\0{note}"
+            lines = [*self.lines.get(var.depth - 1, []), head, *_indented(lines)]
+        return lines
 
-    def _row(self) -> tuple[int, ...]:
-        """The shape that all roots have, if the one loop runs over all of its axes."""
+    def _loops(self) -> tuple[int, ...]:
+        """The loops' extents; one loop over all of one shape's axes counts as these."""
         shapes = {tuple(n for n in r.shape if n != 1) for r in self.kernel.roots}
-        flat = all(r.is_flat for r in self.kernel.roots)
-        return shapes.pop() if flat and len(shapes) == 1 else ()
-
-    def _new(self, extents: tuple[int, ...]) -> list[Var]:
-        """Variables of loops inside of all there are so far."""
-        start = self.depth + 1 if self.depth > len(self.kernel.loops) else 1
-        start = max(start, 1)
-        found = [Var(d, 0, n) for d, n in enumerate(extents, start)]
-        self.depth = max(self.depth, start + len(extents) - 1)
-        return found
+        if all(r.is_flat for r in self.kernel.roots) and len(shapes) == 1:
+            return shapes.pop()
+        return self.kernel.loops
 
     def _inner(self, extents: tuple[int, ...]) -> list[Var]:
+        """Variables of loops that are written out."""
         found = [Var(self.depth + i, 0, n) for i, n in enumerate(extents, 1)]
         self.depth += len(extents)
         return found
@@ -138,23 +132,24 @@ class Body:
         if chain:
             self.lines.setdefault(outside, []).extend(lines)
 
-    # One root --------------------------------------------------------------------------
+    # One root -------------------------------------------------------------------------
 
     def _root(
         self,
         root: Root,
         loops: list[Var],
         chains: dict[tuple[int, ...], list[Var]],
-        is_row: bool,
     ) -> None:
-        where = [index_of(v) for v in loops]
+        where: list[At] = [lane_index(v) for v in loops]
+        is_row = root.is_flat and len(self.looped) == sum(n != 1 for n in root.shape)
         if root.is_flat and not is_row:
             frames = root.frames(tuple(where))
         else:
-            rest = () if is_row else tuple(n for n in root.shape[root.looped :] if n > 1)
+            written = () if is_row else root.shape[root.looped :]
+            rest = tuple(n for n in written if n > 1)
             if rest not in chains:
                 chains[rest] = self._inner(rest)
-            where += [index_of(v) for v in chains[rest]]
+            where += [lane_index(v) for v in chains[rest]]
             whole = dataclasses.replace(root, looped=len(root.shape), is_flat=False)
             frames = whole.frames(tuple(where))
         (frame,) = frames
@@ -165,10 +160,15 @@ class Body:
             (value,) = self._compute([(node, frame.at)])
             self.values[node, frame.at] = value
         else:
+            target = self._element(node, frame.at)
+            inner, outer = _depth(frame.at), [depth_of(a) for a in frame.along]
+            if inner < min(filter(None, outer), default=1):
+                self._say(inner, f"{target} = {_start(root.fold)}", node)
+            else:
+                self._say(0, f"{self.names[node]}[...] = {_start(root.fold)}", node)
             terms = self._compute(root.fold.reads(frame.at, frame.along))
             term = " * ".join(t.text for t in terms)
-            depth = max([depth_of(a) for a in (*frame.at, *frame.along)] + [0])
-            target = self._element(node, frame.at)
+            depth = max([inner, *outer])
             self._say(depth, _joined(target, root.fold.combine, term), node)
 
     def _scatter(self, root: Root, at: Place) -> None:
@@ -181,7 +181,7 @@ class Body:
         line = f"{self._element(root.node, place)} {sign} {value.text}"
         self._say(depth, line, root.node)
 
-    # Elements ----------------------------------------------------------------------------
+    # Elements -------------------------------------------------------------------------
 
     def _compute(self, wanted: list[Read]) -> list[_Value]:
         """The values of elements, their lines written. Not recursive."""
@@ -193,6 +193,8 @@ class Body:
                 continue
             plan = self.plans.get(key)
             if plan is None:
+                if self._is_known(*key):
+                    continue
                 plan = self.plans[key] = self._plan(*key)
                 missing = [k for k in plan.needs if k not in self.values]
                 if missing:
@@ -201,6 +203,26 @@ class Body:
             stack.pop()
             self.values[key] = self._value(key, plan)
         return [self.values[key] for key in wanted]
+
+    def _is_known(self, node: Node, at: Place) -> bool:
+        """Whether a loop that is written out has left this element in a register."""
+        if self._family(node, at) not in self.families:
+            return False
+        self.values[node, at] = _Value(self._element(node, at), _depth(at))
+        return True
+
+    def _family(self, node: Node, at: Place) -> tuple[Node, tuple[str, ...]]:
+        """All elements that loops written out compute, whatever their letters."""
+        found: list[int] = []
+
+        def letter(var: Var) -> str:
+            if var.depth <= len(self.looped):
+                return f"{var.depth}"
+            if var.depth not in found:
+                found.append(var.depth)
+            return f"{found.index(var.depth)}<{var.high}"
+
+        return node, tuple(self._index(a, letter) for a in at)
 
     def _plan(self, node: Node, at: Place) -> _Plan:
         if node not in self.kernel.inlined:
@@ -218,7 +240,7 @@ class Body:
         if fold is not None:
             chain = self._inner(tuple(n for n in fold.extents if n > 1))
             rest = iter(chain)
-            along = tuple(index_of(next(rest)) if n > 1 else 0 for n in fold.extents)
+            along = tuple(lane_index(next(rest)) if n > 1 else 0 for n in fold.extents)
             reads = tuple(fold.reads(at, along)) if 0 not in fold.extents else ()
             return _Plan(reads, "fold", (fold, chain, reads))
         shape = node.shape
@@ -234,7 +256,7 @@ class Body:
             if known is not None:
                 return _Value(f"{known!s}", 0)
             return _Value(self._element(node, at), _depth(at))
-        if plan.kind == "layout" and node not in self._roots():
+        if plan.kind == "layout" and node not in self.roots:
             return self.values[plan.needs[-1]]
         depth = max([self.values[k].depth for k in plan.needs] + [0])
         if plan.kind == "fold":
@@ -249,19 +271,17 @@ class Body:
             text = _applied(node, [self.values[k].text for k in plan.needs])
         return self._let(key, text, depth)
 
-    def _roots(self) -> set[Node]:
-        return {r.node for r in self.kernel.roots}
-
     def _let(self, key: Read, text: str, depth: int) -> _Value:
         node, at = key
-        if node in self._roots():
+        written_out = _depth(at) > len(self.looped)
+        if node in self.roots or node in self.named or written_out:
+            name = self._element(node, at)
             depth = max(depth, _depth(at))
-            name = self._element(node, at)
-        elif node in self.named:
-            name = self._element(node, at)
         else:
             name = self.names[node]
         self.named.add(node)
+        if written_out:
+            self.families.add(self._family(node, at))
         self._say(depth, f"{name} = {text}", node)
         return _Value(name, depth)
 
@@ -274,25 +294,24 @@ class Body:
         if not reads or not chain:
             term = " * ".join(self.values[r].text for r in reads) or "0"
             return self._let(key, term, outside)
-        start = {"add": "0", "multiply": "1", "logical_and": "True"}
-        value = self._let(key, start.get(fold.combine, "the first"), outside)
+        value = self._let(key, _start(fold), outside)
         term = " * ".join(self.values[r].text for r in reads)
         self._say(chain[-1].depth, _joined(value.text, fold.combine, term), node)
         self._fold_up(chain, value.depth)
         return value
 
     def _chosen(self, node: Node, pieces: tuple[Piece, ...]) -> str:
-        adds = node.op.name == "index_add"
-        texts = []
-        for p in pieces:
-            text = "0" if p.read is None else self.values[p.read].text
-            tests = " and ".join(map(self._test, p.tests))
-            if tests and adds:
-                text = f"({text} if {tests} else 0)"
-            elif tests:
-                text = f"{text} if {tests} else "
-            texts.append(text)
-        return " + ".join(texts) if adds else "".join(texts).removesuffix(" else ")
+        values = ["0" if p.read is None else self.values[p.read].text for p in pieces]
+        tests = [" and ".join(map(self._test, p.tests)) for p in pieces]
+        if node.op.name != "index_add":
+            chosen = [f"{v} if {on}" for v, on in zip(values, tests, strict=True)]
+            return " else ".join([*chosen[:-1], *values[-1:]]) or "0"
+        added = [
+            f"({v} if {on} else 0)" if on else v
+            for v, on in zip(values, tests, strict=True)
+            if v not in ("0", "0.0")
+        ]
+        return " + ".join(added) or "0"
 
     def _test(self, t: Test) -> str:
         at = self._index(t.at)
@@ -301,7 +320,7 @@ class Body:
         text = f"{t.low} <= {at} < {t.high}"
         return text if t.step == 1 else f"{text} by {t.step}"
 
-    # Text ----------------------------------------------------------------------------------
+    # Text -----------------------------------------------------------------------------
 
     def _say(self, depth: int, text: str, node: Node) -> None:
         """A line, with the user's beside it if that is another than before."""
@@ -316,13 +335,13 @@ class Body:
         name = self.names[node]
         return f"{name}[{', '.join(map(self._index, at))}]" if at else name
 
-    def _index(self, a: At) -> str:
+    def _index(self, a: At, letter: Callable[[Var], str] | None = None) -> str:
         """An index; what is within it is as deep as reshapes of gathers are."""
         if isinstance(a, int):
             return str(a)
         texts = []
         for atom, k in a.terms:
-            text = self._atom(atom)
+            text = self._atom(atom, letter or self._letter)
             times = "" if abs(k) == 1 else f"{abs(k)}*"
             sign = "-" if k < 0 else "+"
             texts.append(f"{sign} {times}{text}")
@@ -331,24 +350,30 @@ class Body:
         whole = " ".join(texts)
         return whole[2:] if whole.startswith("+") else f"-{whole[2:]}"
 
-    def _atom(self, atom: Atom) -> str:
+    def _atom(self, atom: Atom, letter: Callable[[Var], str]) -> str:
         match atom:
             case Var():
-                return self._letter(atom)
+                return letter(atom)
             case Looked(node, at, _):
-                found = self.values.get((self.nodes[node], at))
-                return found.text if found else self._element(self.nodes[node], at)
+                inner = ", ".join(self._index(a, letter) for a in at)
+                return f"{self.names[self.nodes[node]]}[{inner}]"
             case Clamp(of, low, high):
-                return f"clip({self._index(of)}, {low}, {high})"
+                return f"clip({self._index(of, letter)}, {low}, {high})"
             case Quotient(of, by):
-                return f"({self._index(of)}) // {by}"
+                return f"({self._index(of, letter)}) // {by}"
             case Remainder(of, by):
-                return f"({self._index(of)}) % {by}"
+                return f"({self._index(of, letter)}) % {by}"
         raise AssertionError(atom)
 
     def _letter(self, var: Var) -> str:
         d = var.depth - 1
         return self.letters[d] if d < len(self.letters) else f"i{d}"
+
+
+def _start(fold: Fold) -> str:
+    """What a fold begins with."""
+    starts = {"add": "0", "multiply": "1", "logical_and": "True", "logical_or": "False"}
+    return starts.get(fold.combine, "-inf" if fold.combine == "maximum" else "inf")
 
 
 def _depth(at: Place) -> int:
@@ -384,4 +409,6 @@ def beside(lines: list[str]) -> Iterator[str]:
     """Lines with the user's code in a column of its own."""
     for line in lines:
         text, _, source = line.partition("\0")
-        yield f"{text:<{COLUMN}}# {source}" if source else text
+        if len(source) > WIDEST:
+            source = f"{source[: WIDEST - 1]}…"
+        yield f"{text:<{COLUMN}}  # {source}" if source else text

@@ -3,8 +3,8 @@
 from typing import Any
 
 from wengert.graph.graph import CONSTANT, INPUT, Node
+from wengert.graph.variables import place_of
 from wengert.show.adjoints import Adjoints
-from wengert.show.names import place_of
 from wengert.show.run import Run, inputs_of, is_operation, op_of
 from wengert.show.story import NodeStory
 

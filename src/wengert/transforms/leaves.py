@@ -50,6 +50,8 @@ def like_leaves(values: list[Array], leaves: Sequence[Any]) -> list[Any]:
 
 
 def _like(g: Array, x: Any) -> Any:
+    if isinstance(x, Tracer):
+        return x.like_this(g)
     if isinstance(g, Tracer):
         return g
     kind = type(x)

@@ -21,10 +21,7 @@ INDEX = Kind("i64", 1)
 Body = Callable[[Emitter, Sequence[str], Sequence[str], str], str | None]
 
 # Vectors of 512 bits stay whole on processors whose tuning prefers shorter ones.
-_ATTRIBUTES = (
-    'nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" '
-    '"no-builtins"'
-)
+_ATTRIBUTES = 'nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512"'
 
 
 # Functions ---------------------------------------------------------------------------

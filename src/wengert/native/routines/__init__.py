@@ -1,0 +1,47 @@
+"""Ops on whole buffers as native functions of their own: what loop nests can't fuse.
+
+`lower(node)` gives a step, as `dense.lower` does for products and factorizations. Its
+operands are C-contiguous. Files: writing (functions, loops, loads) · walk (lines along
+an axis) · one per family of ops.
+"""
+
+from collections.abc import Callable
+
+from wengert.core.types import Type
+from wengert.graph.graph import Node
+from wengert.native.dense_emit import Step
+from wengert.native.forms import element_of
+from wengert.native.routines import scan
+
+
+def lower(node: Node) -> Step | None:
+    """A node as a native routine.
+
+    Args:
+        node: any node; operands and result are taken to be C-contiguous.
+
+    Returns:
+        None if there is no routine for the op at these types. A step's `emit` may give
+        a status: not 0 if NumPy would raise (an index out of bounds).
+    """
+    write = _LOWER.get(node.op.name)
+    if write is None or not isinstance(node.type, Type):
+        return None
+    types = (node.type, *(i.type for i in node.inputs))
+    if any(not t.size or not element_of(t) for t in types):
+        return None
+    return write(node)
+
+
+_LOWER: dict[str, Callable[[Node], Step | None]] = {
+    "cumsum": scan.running,
+    "cumprod": scan.running,
+    "cummax": scan.running,
+    "cummin": scan.running,
+    "cumlogsumexp": scan.running,
+    "cumlogsumexp2": scan.running,
+    "recurrence": scan.recurrence,
+    "unwrap": scan.unwrap,
+}
+
+__all__ = ["Step", "lower"]

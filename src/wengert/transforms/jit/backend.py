@@ -1,0 +1,120 @@
+"""What runs a path's graphs: native code where it can be had, else NumPy, node by node.
+
+A program takes the inputs' arrays and gives `(outputs, failed)`: the number of the
+guard that answered differently, or -1.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.core.bind import bind
+from wengert.core.types import Array
+from wengert.graph.graph import CONSTANT, PART, Graph, Node, topological
+from wengert.graph.stage import Guard
+
+Program = Callable[[list[Array]], tuple[list[Array], int]]
+
+
+def program(graph: Graph, backend: str) -> tuple[Program, str]:
+    """A program for the graph, and the name of the backend that made it."""
+    made = _native(graph) if backend != "numpy" else None
+    return (made, "native") if made is not None else (Reference(graph), "numpy")
+
+
+def _native(graph: Graph) -> Program | None:
+    """The compiled program; None where native code can't be had."""
+    try:
+        from wengert.native import compile as compiled
+    except ImportError:
+        return None
+    made: Program = compiled(graph)
+    return made
+
+
+class Reference:
+    """Evaluates with NumPy, and asks each guard as soon as its value is there.
+
+    Guards are asked in the order in which Python asked, so no step runs that the
+    function itself wouldn't have come to.
+    """
+
+    __slots__ = ("guards", "inputs", "outputs", "steps")
+
+    def __init__(self, graph: Graph) -> None:
+        self.inputs = graph.inputs
+        self.outputs = graph.outputs
+        self.guards: dict[int, list[tuple[int, Guard]]] = {}
+        for k, guard in enumerate(graph.guards):
+            self.guards.setdefault(guard.node.number, []).append((k, guard))
+        ends = (*graph.outputs, *(g.node for g in graph.guards))
+        self.steps = _with_releases(topological(ends, graph.inputs), graph.outputs)
+
+    def __call__(self, arrays: list[Array]) -> tuple[list[Array], int]:
+        """The outputs, and which guard failed; -1 for none."""
+        numbers = (n.number for n in self.inputs)
+        values: dict[int, Any] = dict(zip(numbers, arrays, strict=True))
+        with np.errstate(all="ignore"):
+            for node, released in self.steps:
+                number = node.number
+                if number not in values:
+                    values[number] = _evaluated(node, values)
+                for k, guard in self.guards.get(number, ()):
+                    if not answers(guard, values[number]):
+                        return [], k
+                for n in released:
+                    del values[n]
+        return [values[n.number] for n in self.outputs], -1
+
+
+def _with_releases(
+    nodes: list[Node], outputs: tuple[Node, ...]
+) -> list[tuple[Node, list[int]]]:
+    """Each step, and the values that nobody needs after it."""
+    left = Counter(i.number for n in nodes for i in n.inputs)
+    left.update(n.number for n in outputs)
+    steps = []
+    for node in nodes:
+        released = [] if left[node.number] else [node.number]
+        for i in node.inputs:
+            left[i.number] -= 1
+            if not left[i.number]:
+                released.append(i.number)
+        steps.append((node, released))
+    return steps
+
+
+def _evaluated(node: Node, values: dict[int, Any]) -> Any:
+    if node.op is CONSTANT:
+        return node.params["value"]
+    if node.op is PART:
+        return values[node.inputs[0].number][node.params["index"]]
+    return bind(node.op, *(values[i.number] for i in node.inputs), **node.params)
+
+
+_ANSWER: dict[str, Callable[[Any], Any]] = {
+    "bool": bool,
+    "int": int,
+    "index": int,
+}
+
+
+def answers(guard: Guard, value: Any) -> bool:
+    """Whether Python's question has the answer that it had while staging."""
+    convert = _ANSWER.get(guard.asked)
+    if convert is not None:
+        try:
+            return bool(convert(value) == convert(guard.answer))
+        except (ValueError, OverflowError):
+            return False  # int(nan): the function itself will raise
+    return same(value, guard.answer)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two arrays or numbers are the same to the last bit; nan is nan."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return bool(a.tobytes() == b.tobytes())

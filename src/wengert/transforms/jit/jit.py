@@ -1,0 +1,347 @@
+"""jit: a function compiled along the paths that its calls take."""
+
+import functools
+import inspect
+import sys
+import threading
+import time
+import types
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from wengert.core.errors import (
+    ShapeMismatch,
+    TypeMismatch,
+    WengertError,
+    at_the_edge,
+    explain,
+    name_of,
+)
+from wengert.graph.graph import Graph
+from wengert.graph.stage import input_names
+from wengert.transforms.jit.mirror import SeenThrough
+from wengert.transforms.jit.paths import Miss, Path, overlap
+from wengert.transforms.jit.report import Report, of_path
+from wengert.transforms.jit.signature import Arguments, Call, Traced, Unknown
+from wengert.transforms.jit.staging import OuterTrace, staged
+from wengert.transforms.jit.world import is_users
+
+# Errors that may come of what traced values can't do, wherever they are raised.
+_OF_TRACES = (WengertError, TypeError, AttributeError)
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the function itself raised this; else plain Python may do better."""
+    if isinstance(error, _OF_TRACES):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and is_users(trace.tb_frame.f_code)
+
+
+class TooManyPaths(UserWarning):
+    """A compiled function has more paths than are kept; it goes on as plain Python."""
+
+
+def jit(
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Iterable[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    max_paths: int = 32,
+    backend: str = "native",
+) -> Any:
+    """The function, compiled along the paths that its calls take (also a decorator).
+
+    The first call with arguments of some structure, dtypes and shapes runs `f` once and
+    writes down its steps; they are compiled, and run from then on. Where Python asks a
+    value (`if x > 0`, `float(x)`, `range(n)`), the answer becomes a guard: when it is
+    another one, another path is taken or made. Globals, closure variables and
+    attributes that `f` reads are seen when they change.
+
+    Args:
+        f: a function of arrays, or nested containers of arrays, and other values.
+        static_argnums: positions of arguments that each have paths of their own for
+            every value; they must be hashable. Strings, flags and functions needn't be
+            named here.
+        static_argnames: their names.
+        max_paths: how many paths are kept for arguments of one signature. Past it, `f`
+            runs as plain Python, after a warning that names the line.
+        backend: "native", or "numpy" for the reference: the same graphs, run by NumPy.
+
+    Returns:
+        A function with the arguments and results of `f`, and `report()`, `paths`,
+        `graph(*args)`, `clear()`. Under `grad`, `vmap` … it is differentiated, mapped …
+        as `f` is.
+
+    Raises:
+        TypeMismatch: if `f` isn't callable, or a static argument isn't hashable.
+        ShapeMismatch: for static arguments that `f` doesn't have.
+
+    >>> @wg.jit
+    ... def collatz_steps(n):
+    ...     steps = 0
+    ...     while n != 1:
+    ...         n = n / 2 if n % 2 == 0 else 3 * n + 1
+    ...         steps += 1
+    ...     return steps
+    >>> collatz_steps(np.float64(6.0)), collatz_steps(np.float64(7.0))
+    (8, 16)
+    """
+    if f is None:
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames,
+            max_paths=max_paths, backend=backend,
+        )  # fmt: skip
+    if not callable(f):
+        raise TypeMismatch(
+            explain(
+                "jit takes a function and returns a function.",
+                f"{type(f).__name__} {f!r:.40}",
+                "jit(f)(x), not jit(f(x)).",
+            )
+        )
+    if inspect.isgeneratorfunction(f) or inspect.iscoroutinefunction(f):
+        raise TypeMismatch(
+            explain(
+                "jit takes a function that returns its result.",
+                f"{name_of(f)}, which is a generator or async",
+                "compile the functions that it calls.",
+            )
+        )
+    if backend not in ("native", "numpy"):
+        raise ShapeMismatch(
+            explain("backend is 'native' or 'numpy'.", repr(backend), "pick one.")
+        )
+    return Jit(f, static_argnums, static_argnames, max_paths, backend)
+
+
+class _Kept:
+    """The paths for one signature."""
+
+    __slots__ = ("full", "paths", "raw")
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []  # replaced, never changed: others may be reading
+        self.full = False
+        self.raw = False
+
+
+class Jit(SeenThrough):
+    """A compiled function: call it as the function it was made from."""
+
+    __module__: str
+    __qualname__: str
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        static_argnums: Any,
+        static_argnames: Any,
+        max_paths: int,
+        backend: str,
+    ) -> None:
+        functools.update_wrapper(self, f)
+        self.function = f
+        self.options = {
+            "static_argnums": static_argnums, "static_argnames": static_argnames,
+            "max_paths": max_paths, "backend": backend,
+        }  # fmt: skip
+        self.arguments = Arguments(f, static_argnums, static_argnames)
+        self.max_paths = max_paths
+        self.backend = backend
+        self._lock = threading.RLock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets all paths."""
+        with self._lock:
+            self._kept: dict[Any, _Kept] = {}
+            self._eager: Counter[str] = Counter()
+            self._notes: list[str] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`f(*args, **kwargs)`."""
+        try:
+            call = self.arguments.take_apart(args, kwargs)
+        except Traced:
+            return self.function(*args, **kwargs)
+        except Unknown as unknown:
+            return self._plainly(str(unknown), args, kwargs)
+        kept = self._kept.get(call.key)
+        miss: Miss | None = None
+        before: list[Path] = []
+        if kept is not None:
+            before = kept.paths
+            try:
+                found, miss = self._along(kept, call)
+            except Exception as error:
+                # A step failed: the function's own error, with its own traceback.
+                why = f"a step raised {type(error).__name__}: {error!s:.80}"
+                return self._plainly(why.partition("\n")[0], args, kwargs)
+            if found is not None:
+                return found[0]
+        return self._new(call, before, miss, args, kwargs)
+
+    def _along(self, kept: _Kept, call: Call) -> tuple[list[Any] | None, Miss | None]:
+        """[the result] along the first path that fits, or why the last one doesn't."""
+        miss: Miss | None = None
+        ruled_out: list[tuple[Path, int]] = []
+        for path in kept.paths:
+            if any(_shares(path, other, n) for other, n in ruled_out):
+                continue  # it asks the same question, and expects the same answer
+            found = path.run(call.leaves)
+            if not isinstance(found, Miss):
+                if path is not kept.paths[0]:
+                    kept.paths = [path, *(p for p in kept.paths if p is not path)]
+                return found, None
+            miss = found if miss is None or found.guard > miss.guard else miss
+            if found.guard >= 0:
+                ruled_out.append((path, found.guard))
+        return None, miss
+
+    def _new(
+        self, call: Call, before: list[Path], miss: Miss | None, args: Any, kwargs: Any
+    ) -> Any:
+        """Makes a path for this call, unless there are too many."""
+        with self._lock:
+            kept = self._kept.setdefault(call.key, _Kept())
+            if kept.paths != before:  # another thread was here first
+                found, miss = self._along(kept, call)
+                if found is not None:
+                    return found[0]
+            if len(kept.paths) >= self.max_paths:
+                self._warn(kept, call)
+                return self._plainly("there are too many paths", args, kwargs)
+            reason = self._reason(call, miss)
+            try:
+                path = self._staged(kept, call, reason)
+            except OuterTrace:
+                return self.function(*args, **kwargs)
+            except Exception as error:
+                if _is_users(error):
+                    raise
+                kept.full = True
+                why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                return self._plainly(why, args, kwargs)
+            if path.staged.writes and overlap(call.leaves):
+                why = "arrays that are written into share memory"
+                return self._plainly(why, args, kwargs)
+            kept.paths = [path, *kept.paths]
+        return self._first(path, call)
+
+    def _staged(self, kept: _Kept, call: Call, reason: str) -> Path:
+        began = time.perf_counter()
+        names = self._names(call)
+        with at_the_edge():
+            try:
+                found = staged(self.function, call, names, kept.raw)
+            except OuterTrace:
+                raise
+            except Exception as error:
+                if kept.raw or _is_users(error):
+                    raise
+                found = staged(self.function, call, names, True)
+                kept.raw = True
+        return Path(found, call.kinds, names, reason, self.backend, began)
+
+    def _first(self, path: Path, call: Call) -> Any:
+        """The first result, of the compiled path: all calls agree to the bit."""
+        staged = path.staged
+        path.staged = staged._replace(result=None, written=[])
+        if not staged.effects:
+            try:
+                found = path.run(call.leaves)
+            except Exception:  # then the run that was staged is the one that counts
+                found = Miss("")
+            if not isinstance(found, Miss):
+                return found[0]
+        path.write(staged.written, call.leaves)
+        return staged.result
+
+    def _plainly(self, why: str, args: Any, kwargs: Any) -> Any:
+        self._eager[why] += 1
+        return self.function(*args, **kwargs)
+
+    def _names(self, call: Call) -> list[str]:
+        positional, named = call.arguments(call.leaves)
+        if not call.static[0] and not named:
+            return input_names(self.function, tuple(positional))
+        return [f"x{i}" for i in range(len(call.leaves))]
+
+    def _reason(self, call: Call, miss: Miss | None) -> str:
+        if miss is not None:
+            return miss.why
+        return "first call" if len(self._kept) == 1 else "arguments of other types"
+
+    def _warn(self, kept: _Kept, call: Call) -> None:
+        if kept.full:
+            return
+        kept.full = True
+        lines = Counter(
+            line for path in kept.paths for line in {g.line for g in path.graph.guards}
+        )
+        forks = [line for line, _ in lines.most_common(1)]
+        where = f"most fork at `{forks[0]}`" if forks else kept.paths[0].reason
+        text = (
+            f"{name_of(self.function)} has {len(kept.paths)} paths for arguments of "
+            f"one signature: {where}. Other calls run as plain Python.\n"
+            "  Do:   np.where for a choice by value, or a larger max_paths; "
+            "f.report() says more."
+        )
+        self._notes.append(text)
+        warnings.warn(text, TooManyPaths, stacklevel=4)
+
+    # Looking at it -------------------------------------------------------------------
+
+    @property
+    def paths(self) -> list[Path]:
+        """All paths, in the order in which they were made."""
+        every = [p for kept in self._kept.values() for p in kept.paths]
+        return sorted(every, key=lambda p: p.number)
+
+    def report(self) -> Report:
+        """The paths, why each was made, what they read and where they run."""
+        name = getattr(self, "__name__", "function")
+        found = [of_path(p) for p in self.paths]
+        return Report(name, found, dict(self._eager), list(self._notes))
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph of the path that these arguments take, made if need be."""
+        call = self.arguments.take_apart(args, kwargs)
+        kept = self._kept.get(call.key)
+        for path in kept.paths if kept else []:
+            if not isinstance(path.run(call.leaves), Miss):
+                return path.graph
+        return self._staged(_Kept(), call, "asked for").graph
+
+    def seen_through(self) -> Any:
+        """The function: under another jit it is staged with what is around it."""
+        return self.function
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a function in a class becomes a method."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jit of {name_of(self.function).strip('`')}>"
+
+    def __reduce__(self) -> Any:
+        """By name where it stands there, decorated; else as the function it is of."""
+        module = sys.modules.get(self.__module__)
+        if getattr(module, self.__qualname__, None) is self:
+            return self.__qualname__
+        return _again, (self.function, self.options)
+
+
+def _again(f: Any, options: dict[str, Any]) -> Any:
+    return jit(f, **options)
+
+
+def _shares(path: Path, other: Path, n: int) -> bool:
+    """Whether both have the same questions and answers up to number `n`."""
+    mine, theirs = path.answers, other.answers
+    return len(mine) > n and mine[: n + 1] == theirs[: n + 1]

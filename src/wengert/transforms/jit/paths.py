@@ -1,0 +1,193 @@
+"""A compiled path: the programs of one staged run, and how a call goes through them."""
+
+import itertools
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wengert.core import tree
+from wengert.core.memory import owned
+from wengert.core.types import Array
+from wengert.graph.graph import CONSTANT, Node
+from wengert.graph.stage import Guard
+from wengert.transforms.jit.backend import Program, program
+from wengert.transforms.jit.capture import current, in_words
+from wengert.transforms.jit.interpreter import Split
+from wengert.transforms.jit.pieces import Piece, optimized, pieces
+from wengert.transforms.jit.signature import Leaf
+from wengert.transforms.jit.staging import Out, Staged
+
+_numbers = itertools.count()
+
+
+class Miss(NamedTuple):
+    """Why a path doesn't fit a call.
+
+    Attributes:
+        why: in words.
+        guard: the number of the question that was answered differently, or -1.
+        line: the user's line that asked, or "".
+    """
+
+    why: str
+    guard: int = -1
+    line: str = ""
+
+
+class Path:
+    """One way through a function, compiled.
+
+    Attributes:
+        staged: what the run left.
+        graph: the whole graph after the passes.
+        segments: its programs, in order.
+        reason: why it was staged.
+        seconds: how long staging, passes and compiling took.
+        backend: "native" or "numpy".
+        calls: how often it was taken.
+    """
+
+    def __init__(
+        self,
+        staged: Staged,
+        kinds: tuple[Leaf, ...],
+        names: list[str],
+        reason: str,
+        backend: str,
+        began: float,
+    ) -> None:
+        self.number = next(_numbers)
+        self.staged = staged
+        self.kinds = kinds
+        self.names = names
+        self.reason = reason
+        self.backend = backend
+        self.calls = 0
+        self.answers = [_key(g) for g in staged.graph.guards]
+        self.graph, splits = optimized(staged.graph, staged.splits)
+        self.segments = self._segments(splits)
+        self.seconds = time.perf_counter() - began
+
+    def _segments(self, splits: list[Split]) -> list[tuple[Piece, Program]]:
+        segments = []
+        for part in pieces(self.graph, splits):
+            made, self.backend = program(part.graph, self.backend)
+            segments.append((part, made))
+        return segments
+
+    def run(self, leaves: list[Any]) -> "list[Any] | Miss":
+        """[the result], or why this path isn't for these arguments."""
+        places, failed, now = current(self.staged.checks, leaves)
+        if failed is not None:
+            return Miss(in_words(failed, now))
+        inputs = [leaves[i] for i in self.staged.inputs]
+        inputs += [places[k] for k in self.staged.loads]
+        given = [_native_order(x) for x in inputs]
+        if self.staged.writes and overlap(given):
+            return Miss("arrays that are written into share memory")
+        outputs = self._outputs(given)
+        if isinstance(outputs, Miss):
+            return outputs
+        self._write(outputs, leaves, places)
+        self.calls += 1
+        return [self._result(outputs)]
+
+    def _outputs(self, given: list[Array]) -> "list[Array] | Miss":
+        values: dict[Node, Any] = dict(zip(self.graph.inputs, given, strict=False))
+        for piece, run in self.segments:
+            found, failed = run([values[n] for n in piece.inputs])
+            if failed >= 0:
+                number = piece.guards[failed]
+                guard = self.staged.graph.guards[number]
+                return Miss(_asked(guard), number, guard.line)
+            values.update(zip(piece.outputs, found, strict=True))
+            split = piece.split
+            if split is not None:
+                asked = split.asked
+                mask = asked.params["value"] if asked.op is CONSTANT else values[asked]
+                made = split.function(np.asarray(mask))
+                arrays = made if isinstance(made, tuple) else (made,)
+                if any(
+                    a.shape != n.shape
+                    for a, n in zip(arrays, split.results, strict=True)
+                ):
+                    return Miss(_counted(split, arrays), -1, split.line)
+                values.update(zip(split.results, arrays, strict=True))
+        return [
+            n.params["value"] if n.op is CONSTANT else values[n]
+            for n in self.graph.outputs
+        ]
+
+    def _write(
+        self, outputs: list[Array], leaves: list[Any], places: list[Any]
+    ) -> None:
+        for (kind, number), output in self.staged.writes:
+            target = leaves[number] if kind == "argument" else places[number]
+            if isinstance(target, np.ndarray):
+                np.copyto(target, outputs[output])
+
+    def write(self, values: list[Any], leaves: list[Any]) -> None:
+        """Writes what the staging run wrote, where it stands for the first call."""
+        if not values:
+            return
+        places = current(self.staged.checks, leaves)[0]
+        for ((kind, number), _), value in zip(self.staged.writes, values, strict=True):
+            target = leaves[number] if kind == "argument" else places[number]
+            if isinstance(target, np.ndarray):
+                np.copyto(target, value)
+
+    def _result(self, outputs: list[Array]) -> Any:
+        outs = self.staged.outs
+        count = sum(out.kind != "static" for out in outs)
+        values = owned(outputs[:count])
+        return tree.unflatten(self.staged.spec, [_leaf(o, values) for o in outs])
+
+
+def _leaf(out: Out, values: list[Array]) -> Any:
+    if out.kind == "static":
+        return out.of
+    x = values[out.of]
+    if out.kind == "array":
+        return x if type(x) is np.ndarray else np.asarray(x)
+    if out.kind == "scalar":
+        return x[()] if isinstance(x, np.ndarray) else x
+    return x.item() if isinstance(x, np.ndarray | np.generic) else x
+
+
+def _native_order(x: Any) -> Any:
+    if type(x) is np.ndarray and not x.dtype.isnative:
+        return x.astype(x.dtype.newbyteorder("="))
+    return x
+
+
+def overlap(arrays: list[Any]) -> bool:
+    """Whether two of the arrays may share memory."""
+    plain = [x for x in arrays if isinstance(x, np.ndarray) and x.nbytes]
+    return any(
+        np.may_share_memory(a, b) for i, a in enumerate(plain) for b in plain[:i]
+    )
+
+
+def _key(guard: Guard) -> tuple[str, str, bytes]:
+    answer = np.asarray(guard.answer)
+    if guard.asked == "bool":
+        answer = np.asarray(bool(answer))
+    elif guard.asked in ("int", "index"):
+        answer = np.asarray(int(answer))
+    return guard.asked, guard.line, answer.tobytes()
+
+
+def _asked(guard: Guard) -> str:
+    was = np.asarray(guard.answer)
+    shown = str(was[()]) if was.ndim == 0 else f"an array of shape {was.shape}"
+    if guard.asked == "bool":
+        shown = str(bool(guard.answer))
+    return f"{guard.asked}() was {shown} and is something else, in `{guard.line}`"
+
+
+def _counted(split: Split, arrays: tuple[Array, ...]) -> str:
+    return (
+        f"a shape that depends on values was {split.results[0].shape} and is "
+        f"{arrays[0].shape}, in `{split.line}`"
+    )

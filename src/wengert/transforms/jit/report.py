@@ -1,0 +1,141 @@
+"""What `f.report()` says: the paths, why each was made, what runs where."""
+
+from dataclasses import dataclass, field
+
+from wengert.graph.graph import CONSTANT, INPUT, PART, Node
+from wengert.transforms.jit.interpreter import CALLBACK
+from wengert.transforms.jit.paths import Path
+from wengert.transforms.jit.signature import describe
+
+
+@dataclass(frozen=True)
+class PathReport:
+    """One path.
+
+    Attributes:
+        signature: the arguments' types.
+        reason: why it was made.
+        guards: questions that Python asked, with their answers and lines.
+        captured: places outside of the function that it reads as inputs.
+        watched: how many other places must be as they were.
+        calls: how often it was taken.
+        seconds: time for staging, passes and compiling.
+        operations: steps of the graph, after the passes.
+        kernels: native loops; None without native code.
+        bytes: of its constants and of its native code.
+        programs: one more than the places where a shape depends on values.
+        host: operations that run as host calls, and why.
+        backend: "native" or "numpy".
+        notes: what else is to know.
+    """
+
+    signature: str
+    reason: str
+    guards: list[str]
+    captured: list[str]
+    watched: int
+    calls: int
+    seconds: float
+    operations: int
+    kernels: int | None
+    bytes: int
+    programs: int
+    host: dict[str, str]
+    backend: str
+    notes: list[str]
+
+    def __str__(self) -> str:
+        kernels = "" if self.kernels is None else f", {self.kernels} kernels"
+        lines = [
+            f"path for {self.signature}",
+            f"  made:     {self.reason}",
+            f"  taken:    {self.calls} times",
+            f"  compiled: {1e3 * self.seconds:.1f} ms, {self.backend}: "
+            f"{self.operations} operations{kernels}, {self.programs} program"
+            f"{'s' if self.programs > 1 else ''}, {self.bytes} bytes",
+        ]
+        lines += [f"  guard:    {g}" for g in self.guards[:8]]
+        if len(self.guards) > 8:
+            lines.append(f"  guard:    … and {len(self.guards) - 8} more")
+        if self.captured:
+            lines.append(f"  reads:    {', '.join(self.captured)}")
+        lines.append(f"  watches:  {self.watched} places")
+        lines += [f"  on host:  {op}: {why}" for op, why in self.host.items()]
+        lines += [f"  note:     {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is compiled of a function, as text with `print`, as data by attribute.
+
+    Attributes:
+        name: the function's.
+        paths: a PathReport each.
+        eager: why calls ran as plain Python, each reason with its number of calls.
+        notes: what else is to know.
+    """
+
+    name: str
+    paths: list[PathReport]
+    eager: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        n = len(self.paths)
+        lines = [f"{self.name}: {n} path{'' if n == 1 else 's'}"]
+        lines += [str(p) for p in self.paths]
+        lines += [f"plain Python, {n} times: {why}" for why, n in self.eager.items()]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+def of_path(path: Path) -> PathReport:
+    """The report of one path."""
+    staged = path.staged
+    nodes = [
+        n
+        for piece, _ in path.segments
+        for n in piece.graph.nodes
+        if n.op not in (INPUT, PART, CONSTANT)
+    ]
+    constants = {n for p, _ in path.segments for n in p.graph.nodes if n.op is CONSTANT}
+    kernels = [getattr(run, "kernels", None) for _, run in path.segments]
+    return PathReport(
+        signature=describe(path.kinds, path.names),
+        reason=path.reason,
+        guards=[_guard(g.asked, g.answer, g.line) for g in path.graph.guards],
+        captured=[staged.checks[k].name for k in staged.loads],
+        watched=len(staged.checks) - len(staged.loads),
+        calls=path.calls,
+        seconds=path.seconds,
+        operations=len(nodes),
+        kernels=sum(kernels) if None not in kernels else None,  # type: ignore[arg-type]
+        bytes=sum(getattr(n.params["value"], "nbytes", 8) for n in constants)
+        + sum(getattr(run, "bytes", 0) for _, run in path.segments),
+        programs=len(path.segments),
+        host=_on_host(path, nodes),
+        backend=path.backend,
+        notes=[
+            *staged.notes,
+            *(f"its shape depends on values: `{s.line}`" for s in staged.splits),
+        ],
+    )
+
+
+def _guard(asked: str, answer: object, line: str) -> str:
+    shown = f"{answer!r:.40}" if asked != "bool" else str(bool(answer))
+    return f"{asked}() is {shown} in `{line}`"
+
+
+def _on_host(path: Path, nodes: list[Node]) -> dict[str, str]:
+    """Operations that run through Python, in native code too."""
+    found: dict[str, str] = {}
+    for n in nodes:
+        if n.op.name == CALLBACK:
+            found[str(n.params["call"])] = "it is the user's function"
+        elif n.op.kind == "call":
+            found[n.op.name] = "it is a function with a rule of its own"
+    for _, run in path.segments:
+        found |= dict(getattr(run, "host_calls", ()))
+    return found
