@@ -4,6 +4,7 @@ Reading order: `core` (op, bind), `ops` (one file per family), `graph`, `passes`
 `transforms` (one operator per file), `numpy` (names and argument handling).
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from wengert import numpy, passes
@@ -29,6 +30,8 @@ from wengert.transforms.reverse import vjp
 from wengert.transforms.stop import stop_gradient
 
 if TYPE_CHECKING:
+    from wengert import native
+    from wengert.native.threads import get_threads, set_threads
     from wengert.show import Explanation, explain
 
 __version__ = "0.1.0"
@@ -47,6 +50,7 @@ __all__ = [
     "debug",
     "explain",
     "function",
+    "get_threads",
     "grad",
     "gradients",
     "hessian",
@@ -58,9 +62,11 @@ __all__ = [
     "jvp",
     "linearize",
     "load",
+    "native",
     "numpy",
     "passes",
     "scope",
+    "set_threads",
     "stop_gradient",
     "symbol",
     "trace",
@@ -76,4 +82,8 @@ def __getattr__(name: str) -> Any:
         from wengert import show
 
         return getattr(show, name)
+    if name == "native":
+        return importlib.import_module("wengert.native")
+    if name in ("get_threads", "set_threads"):
+        return getattr(importlib.import_module("wengert.native.threads"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

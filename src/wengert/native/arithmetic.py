@@ -84,8 +84,11 @@ def is_elementwise(node: Node) -> bool:
         return False
     if name in ("astype", "modulus"):
         return name == "astype" or node.dtype.kind == "f"
-    if node.params:  # round's decimals, and such
-        return False
+    if node.params:  # round's decimals, sinc's order
+        element = element_of(node.type)
+        return node.dtype.kind == "f" and mathematics.supported(
+            name, element, **node.params
+        )
     kind = computed_in(node).kind
     if element_of(Type((), computed_in(node))) == "":
         return False
@@ -136,7 +139,7 @@ def write(
         return _logical(e, name, k, args)
     if dtype.kind in "iu":
         return _integer(e, name, dtype, k, args)
-    return _float(e, name, k, args, inline)
+    return _float(e, node, k, args, inline)
 
 
 def _compare(e: Emitter, name: str, dtype: Dtype, k: Kind, args: list[str]) -> str:
@@ -185,9 +188,9 @@ def _integer(e: Emitter, name: str, dtype: Dtype, k: Kind, args: list[str]) -> s
 
 
 def _float(
-    e: Emitter, name: str, k: Kind, args: list[str], inline: bool
+    e: Emitter, node: Node, k: Kind, args: list[str], inline: bool
 ) -> str:
-    x = args[0]
+    name, x = node.op.name, args[0]
     if name in _FLOAT:
         return e.let(f"{_FLOAT[name]} {k} {x}, {args[1]}")
     if name in _ROUND:
@@ -204,8 +207,8 @@ def _float(
         return e.let(f"fdiv {k} {number(k, 1.0)}, {x}")
     if name == "modulus":
         return e.intrinsic("fabs", k, x)
-    if inline or name in CHEAP:
-        return mathematics.emit(e, name, k, *args)
+    if inline or name in CHEAP or node.params:
+        return mathematics.emit(e, name, k, *args, **node.params)
     return mathematics.external(e, name, k, *args)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, Node
 from wengert.graph.stage import Guard
-from wengert.native import combine, threads
+from wengert.native import combine
 from wengert.native.access import memory_element
 from wengert.native.codegen import uniform
 from wengert.native.forms import element_of

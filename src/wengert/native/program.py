@@ -11,9 +11,9 @@ import numpy as np
 from wengert.core.bind import bind
 from wengert.core.op import op_named
 from wengert.core.types import Array, Type
-from wengert.graph.graph import CONSTANT, Graph, Node, topological
+from wengert.graph.graph import CONSTANT, Graph, Node
 from wengert.graph.stage import Guard
-from wengert.native import link, machine
+from wengert.native import link, machine, threads
 from wengert.native.assemble import Assembly, Module
 from wengert.native.expand import expand
 from wengert.native.forms import element_of
@@ -32,10 +32,6 @@ class Segment:
     call: Any
     guards: tuple[int, ...]  # which of the graph's it checks
     results: list[tuple[tuple[int, ...], np.dtype[Any]]] = field(default_factory=list)
-
-
-class ArithmeticFailed(Exception):  # noqa: N818  (not an error: a way out)
-    """Native code met what NumPy raises for; the reference evaluator will raise it."""
 
 
 class Program:
@@ -307,4 +303,5 @@ def compile(graph: Graph) -> Program:
     return Program(graph)
 
 
-__all__ = ["ArithmeticFailed", "Program", "Segment", "compile", "topological"]
+# The pool of threads that programs call is found by the linker under its name.
+__all__ = ["Program", "Segment", "compile", "threads"]

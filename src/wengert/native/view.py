@@ -133,7 +133,7 @@ def kernels(program: Program) -> list[str]:
         lines += ["", *step_lines(program, name, step, module, names)]
     for k, guard in enumerate(program.guards):
         asked = f"guard {k}: {guard.asked}({names[guard.node]}) is {guard.answer}"
-        lines += ["", *beside([f"{asked}\0{guard.line}"])]
+        lines += ["", *beside([(asked, guard.line)])]
     outputs = ", ".join(names[n] for n in program.graph_outputs)
     return [*lines, "", f"return {outputs}"]
 
@@ -157,24 +157,44 @@ def steps(program: Program) -> list[tuple[str, Kernel | Library | Host, str]]:
     return named
 
 
-def step_lines(
-    program: Program,
-    name: str,
-    step: Kernel | Library | Host,
-    module: str,
-    names: dict[Node, str],
-) -> list[str]:
-    """One step as lines of pseudo-code."""
+def step_pairs(
+    program: Program, name: str, step: Step, module: str, names: dict[Node, str]
+) -> list[tuple[str, str]]:
+    """One step as lines of pseudo-code, each with the user's line or "" beside it."""
     if isinstance(step, Host):
-        return list(beside([f"{name}: {_result(step, names)}", f"    # {step.why}"]))
+        return [(f"{name}:", ""), (_result(step, names), step.node.line)]
     if isinstance(step, Library):
-        lines = [f"{name}: {_result(step, names)}\0{step.node.line}"]
-        return list(beside([*lines, *(f"    {row}" for row in library_calls(step))]))
+        rows = [(f"{name}:", ""), (_result(step, names), step.node.line)]
+        return [*rows, *((f"    {row}", "") for row in library_calls(step))]
     nodes = {n.number: n for n in program.graph.nodes}
-    body = Body(step, names, nodes).write(_width(step))
-    threads = _threads(program, step)
-    head = f"{name}{': ' + threads if threads else ':'}"
-    return [head, *beside(["    " + line for line in body])]
+    threads = _threads(step, module)
+    body = pairs(Body(step, names, nodes).write(_width(step)))
+    return [(f"{name}{': ' + threads if threads else ':'}", ""), *body]
+
+
+def step_lines(
+    program: Program, name: str, step: Step, module: str, names: dict[Node, str]
+) -> list[str]:
+    """One step as lines of text."""
+    (head, _), *rows = step_pairs(program, name, step, module, names)
+    if isinstance(step, Host):
+        rows.append((f"    on the host: {step.why}", ""))
+    return [head, *beside((f"    {text}", source) for text, source in rows)]
+
+
+def weights(step: Kernel | Library) -> dict[str, float]:
+    """What the ops of each source line cost in a step, roughly."""
+    if isinstance(step, Library):
+        return {step.node.line: 1.0}
+    found: dict[str, float] = {}
+    size = math.prod(step.loops)
+    for node in step.inlined | {r.node for r in step.roots}:
+        if node.op.name not in forms.LAYOUT:
+            cost = arithmetic.cost(node) * max(node.type.size, 1)
+            if forms.fold_of(node) is not None:
+                cost = max(size, sum(i.type.size for i in node.inputs))
+            found[node.line] = found.get(node.line, 0.0) + cost
+    return found or {step.roots[0].node.line: 1.0}
 
 
 def _head(program: Program, names: dict[Node, str]) -> str:
@@ -200,17 +220,11 @@ def _width(kernel: Kernel) -> str:
     return f"{lanes} at a time"
 
 
-def _threads(program: Program, kernel: Kernel) -> str:
+def _threads(kernel: Kernel, module: str) -> str:
     """Into how many parts its outermost loop is cut for threads."""
-    for segment in program.segments:
-        if not isinstance(segment, Segment):
-            continue
-        for name, step in segment.module.kernels:
-            if step is kernel:
-                pattern = rf"@wg_parallel\(ptr @{name}\.[^,]*, ptr %\w+, i64 (\d+)"
-                parts = re.findall(pattern, segment.module.text)
-                if parts:
-                    return f"in {sum(map(int, parts))} parts, shared by threads"
+    for chunks, count in _SHARED.findall(module):
+        if chunks == _module_name(kernel, module):
+            return f"in {count} parts, shared by threads"
     return ""
 
 

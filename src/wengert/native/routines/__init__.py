@@ -11,7 +11,7 @@ from wengert.core.types import Type
 from wengert.graph.graph import Node
 from wengert.native.dense_emit import Step
 from wengert.native.forms import element_of
-from wengert.native.routines import scan
+from wengert.native.routines import place, scan, sort
 
 
 def lower(node: Node) -> Step | None:
@@ -42,6 +42,13 @@ _LOWER: dict[str, Callable[[Node], Step | None]] = {
     "cumlogsumexp2": scan.running,
     "recurrence": scan.recurrence,
     "unwrap": scan.unwrap,
+    "argmax": place.place,
+    "argmin": place.place,
+    "argsort": sort.order,
+    "argpartition": sort.order,
+    "partition_order": sort.order,
+    "lexsort": sort.order,
+    "permute": sort.permute,
 }
 
 __all__ = ["Step", "lower"]

@@ -27,6 +27,7 @@ from wengert.native.routines.writing import (
     load,
     plus,
     routine,
+    splat,
     store,
     times,
     when,
@@ -130,7 +131,7 @@ def _segmented(
         with counting(e, width, 1) as segment:
             first = plus(e, base, times(e, segment, size))
             last = load(e, dtype, y, plus(e, first, -1))
-            before = _splat(e, kind, last)
+            before = splat(e, kind, last)
             with counting(e, size // width * width, 0, width) as k:
                 place = plus(e, first, k)
                 inside = load(e, dtype, y, place, width)
@@ -147,14 +148,6 @@ def _segmented(
             new = load(e, dtype, x, place)
             c.then[0] = mathematics.emit(e, how, one, c.now[0], new)
             store(e, dtype, y, place, c.then[0])
-
-
-def _splat(e: Emitter, kind: Kind, x: str) -> str:
-    if kind.width == 1:
-        return x
-    first = e.let(f"insertelement {kind} poison, {kind.element} {x}, i32 0")
-    zeros = f"<{kind.width} x i32> zeroinitializer"
-    return e.let(f"shufflevector {kind} {first}, {kind} poison, {zeros}")
 
 
 # y[k] = a[k]·y[k−1] + u[k] -------------------------------------------------------------

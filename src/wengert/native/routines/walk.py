@@ -84,7 +84,7 @@ def each_line(
     wide = lanes(dtype) * (1 if dear else _WIDE)
     with counting(e, axis.outer) as outer:
         base = times(e, outer, axis.n * axis.inner)
-        for first, end, width in pieces(axis.inner, wide):
+        for first, end, width in pieces(axis.inner, wide, not dear):
             with counting(e, end, first, width) as column:
                 place = plus(e, base, column)
                 body(Lines(place, axis.inner, 1, width, 0, False))

@@ -154,6 +154,15 @@ def load_as(
     return arithmetic.convert(e, x, width, in_memory(given), in_memory(wanted))
 
 
+def splat(e: Emitter, kind: Kind, x: str) -> str:
+    """A scalar in every lane."""
+    if kind.width == 1:
+        return x
+    first = e.let(f"insertelement {kind} poison, {kind.element} {x}, i32 0")
+    zeros = f"<{kind.width} x i32> zeroinitializer"
+    return e.let(f"shufflevector {kind} {first}, {kind} poison, {zeros}")
+
+
 # Integers ----------------------------------------------------------------------------
 
 
@@ -251,15 +260,18 @@ def when(e: Emitter, flag: str) -> Iterator[None]:
     e.place(after)
 
 
-def pieces(count: int, width: int) -> list[tuple[int, int, int]]:
-    """range(count) as (first, end, width): whole vectors, then narrower ones."""
+def pieces(count: int, width: int, odd: bool = False) -> list[tuple[int, int, int]]:
+    """range(count) as (first, end, width): whole vectors, then narrower ones.
+
+    With `odd`, what is left is one vector of just that width: LLVM finds registers.
+    """
     found, first = [], 0
     while first < count and width >= 1:
         whole = (count - first) // width
         if whole:
             found.append((first, first + whole * width, width))
             first += whole * width
-        width //= 2
+        width = count - first if odd else width // 2
     return found
 
 
@@ -274,5 +286,6 @@ def any_lane(e: Emitter, width: int, flags: str) -> str:
 __all__ = [
     "INDEX", "Axis", "Body", "Carried", "Dtype", "any_lane", "around", "at", "carrying",
     "counting", "function", "in_memory", "kind_of", "lanes", "load", "load_as", "pieces",
-    "plus", "routine", "store", "times", "when",
+    "plus", "routine", "splat",
+    "store", "times", "when",
 ]  # fmt: skip
