@@ -188,6 +188,8 @@ def joined(x: Any, y: Any, c: int) -> Any:
 
 
 def padded(x: Any, y: Any, c: int) -> Any:
+    if not x.ndim:
+        return x * 0.75
     return np.pad(x, [(c >> k & 1, c >> k + 1 & 1) for k in range(x.ndim)])
 
 
@@ -195,7 +197,8 @@ def product(x: Any, y: Any, c: int) -> Any:
     if not x.ndim:
         return x * np.sum(y) * 0.01
     if x.ndim == 1:
-        return np.tanh(x @ fit(y, x)) if c % 2 else np.outer(x, x[:3])
+        full = fit(y, x) * np.ones(x.shape)
+        return np.tanh(x @ full) if c % 2 else np.outer(x, x[:3])
     other = fit(y, x) * np.ones(x.shape)
     if c % 3 == 0:
         return np.tanh(np.einsum("...ij,...ij->...i", x, other))

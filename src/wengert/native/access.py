@@ -52,9 +52,7 @@ def active(width: int, lanes: int) -> str:
 def reversed_lanes(e: Emitter, k: Kind, x: str) -> str:
     """The lanes of `x` from last to first."""
     order = ", ".join(f"i32 {i}" for i in reversed(range(k.width)))
-    return e.let(
-        f"shufflevector {k} {x}, {k} poison, <{k.width} x i32> <{order}>"
-    )
+    return e.let(f"shufflevector {k} {x}, {k} poison, <{k.width} x i32> <{order}>")
 
 
 class Memory:
@@ -74,9 +72,7 @@ class Memory:
         """The address of an element at a scalar place, and its depth."""
         return self._moved(self.pointers[buffer], 0, dtype, place)
 
-    def _moved(
-        self, base: str, depth: int, dtype: Dtype, place: At
-    ) -> tuple[str, int]:
+    def _moved(self, base: str, depth: int, dtype: Dtype, place: At) -> tuple[str, int]:
         r = self.registers
         if place == 0:
             return base, depth
@@ -85,12 +81,12 @@ class Memory:
         offset = str(v.known) if v.known is not None else v.text
         element = memory_element(dtype)
         key = (base, element, offset)
-        found = r.spread.get(key)  # type: ignore[call-overload]
+        found = r.spread.get(key)
         if found is None:
             found = r.at(deeper).let(
                 f"getelementptr {element}, ptr {base}, i64 {offset}"
             )
-            r.spread[key] = found  # type: ignore[index]
+            r.spread[key] = found
         return found, deeper
 
     def load(self, buffer: Any, dtype: Dtype, place: At, fixed: bool) -> Value:
@@ -156,7 +152,9 @@ class Memory:
             )
         first = self._first(buffer, dtype, s, k)
         steps = ", ".join(f"i64 {i * s.stride}" for i in range(k.width))
-        return e.let(f"getelementptr {k.element}, ptr {first}, <{k.width} x i64> <{steps}>")
+        return e.let(
+            f"getelementptr {k.element}, ptr {first}, <{k.width} x i64> <{steps}>"
+        )
 
     def _first(self, buffer: Any, dtype: Dtype, s: Split, k: Kind) -> str:
         """The address of the first lane's element."""
@@ -211,9 +209,7 @@ class Memory:
         else:
             self._scatter(buffer, dtype, parts, k, x)
 
-    def _write_run(
-        self, buffer: Any, dtype: Dtype, s: Split, k: Kind, x: str
-    ) -> None:
+    def _write_run(self, buffer: Any, dtype: Dtype, s: Split, k: Kind, x: str) -> None:
         r, e = self.registers, self.registers.at(self.registers.inner)
         base, _ = self.address(buffer, dtype, s.rest)
         assert s.var is not None

@@ -182,14 +182,10 @@ def _integer(e: Emitter, name: str, dtype: Dtype, k: Kind, args: list[str]) -> s
     if not signed:
         return one
     negative = e.let(f"icmp slt {k} {x}, {number(k, 0)}")
-    return e.let(
-        f"select {k.of('i1')} {negative}, {k} {number(k, -1)}, {k} {one}"
-    )
+    return e.let(f"select {k.of('i1')} {negative}, {k} {number(k, -1)}, {k} {one}")
 
 
-def _float(
-    e: Emitter, node: Node, k: Kind, args: list[str], inline: bool
-) -> str:
+def _float(e: Emitter, node: Node, k: Kind, args: list[str], inline: bool) -> str:
     name, x = node.op.name, args[0]
     if name in _FLOAT:
         return e.let(f"{_FLOAT[name]} {k} {x}, {args[1]}")

@@ -78,7 +78,7 @@ class Assembly:
         }
         self.declared: set[str] = set()
 
-    # Memory ------------------------------------------------------------------------------
+    # Memory -----------------------------------------------------------------------
 
     def _place_all(self) -> None:
         """Offsets in the arena: blocks are reused after a result's last use."""
@@ -117,7 +117,7 @@ class Assembly:
         self.arena += size
         return offset
 
-    # Text --------------------------------------------------------------------------------
+    # Text -------------------------------------------------------------------------
 
     def write(self) -> Module:
         """The module."""

@@ -27,7 +27,7 @@ class Chunks(NamedTuple):
     size: int
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """How many there are."""
         return -(-(self.high - self.low) // self.size)
 
@@ -47,10 +47,12 @@ def plan(kernel: Kernel, box: list[tuple[int, int]], unit: int) -> Chunks | None
     size = -(-(high - low) // wanted)
     size = -(-size // unit) * unit
     found = Chunks(low, high, size)
-    return found if found.count > 1 else None
+    return found if found.number > 1 else None
 
 
-def around(name: str, body: str, c: Chunks, parts: dict[Node, int], how: dict[Node, str]) -> str:
+def around(
+    name: str, body: str, c: Chunks, parts: dict[Node, int], how: dict[Node, str]
+) -> str:
     """`@name(context, begin, end)`: chunks begin … end of `@body`.
 
     `parts`: for each fold, the slot of its partial results; those in `how` start at the
@@ -75,7 +77,9 @@ def around(name: str, body: str, c: Chunks, parts: dict[Node, int], how: dict[No
     more = e.let("icmp slt i64 %next, %end")
     e.do(f"br i1 {more}, label %head, label %done")
     e.place("done")
-    head = f"define internal void @{name}(ptr %context, i64 %begin, i64 %end) nounwind {{"
+    head = (
+        f"define internal void @{name}(ptr %context, i64 %begin, i64 %end) nounwind {{"
+    )
     return "\n".join([head, "entry:", *e.lines, "  ret void", "}"])
 
 
@@ -122,9 +126,7 @@ def joining(
         e.do(f"br i1 {left}, label %{loop}, label %{after}")
         e.place(after)
     head = f"define internal void @{name}(ptr %context) nounwind {{"
-    return "\n".join(
-        [*sorted(e.declared), head, "entry:", *e.lines, "  ret void", "}"]
-    )
+    return "\n".join([*sorted(e.declared), head, "entry:", *e.lines, "  ret void", "}"])
 
 
 def _two(e: Emitter, k: Kind, node: Node, how: str, a: str, b: str) -> str:

@@ -20,7 +20,7 @@ from wengert.native.index import (
     within_atom,
 )
 from wengert.native.ir import number
-from wengert.native.values import I64, Registers, Value
+from wengert.native.values import I64, Value
 
 BOOL = np.dtype(bool)
 INLINE = 24  # functions (exp, sin …) written out in one kernel; more are called
@@ -76,7 +76,7 @@ class Elements:
             self.values[key] = self._value(key, plan)
         return [self.values[key] for key in wanted]
 
-    # What an element needs -----------------------------------------------------------
+    # What an element needs --------------------------------------------------------
 
     def _plan(self, node: Node, at: Place) -> Plan:
         if node not in self.inlined:
@@ -124,7 +124,7 @@ class Elements:
         )
         return Piece(piece.tests, (x, inside))
 
-    # The value, once all is there ------------------------------------------------------
+    # The value, once all is there -------------------------------------------------
 
     def _value(self, key: Read, plan: Plan) -> Value:
         node, at = key
@@ -145,8 +145,8 @@ class Elements:
                 return Value("", node.dtype, 0, known)
         for array, place in self._looked(at):
             self._look(array, place, node, at)
-        place = flat(at, node.shape)
-        return self.memory.load(node, node.dtype, place, node in self.fixed)
+        where = flat(at, node.shape)
+        return self.memory.load(node, node.dtype, where, node in self.fixed)
 
     def _look(self, array: Node, place: Place, node: Node, at: Place) -> None:
         """Makes the atoms of `at` that are read from `array` known as numbers."""
@@ -307,7 +307,7 @@ class Elements:
             factors = [self._two("multiply", dtype, *factors[:2]), *factors[2:]]
         return factors
 
-    # Pieces ----------------------------------------------------------------------------
+    # Pieces -----------------------------------------------------------------------
 
     def _chosen(self, node: Node, plan: Plan) -> Value:
         dtype = node.dtype

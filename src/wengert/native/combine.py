@@ -29,9 +29,7 @@ def two(e: Emitter, k: Kind, dtype: Dtype, how: str, a: str, b: str) -> str:
     return e.intrinsic(("s" if dtype.kind == "i" else "u") + how[:3], k, a, b)
 
 
-def multiply_add(
-    e: Emitter, k: Kind, dtype: Dtype, a: str, b: str, total: str
-) -> str:
+def multiply_add(e: Emitter, k: Kind, dtype: Dtype, a: str, b: str, total: str) -> str:
     """a·b + total, rounded once where the machine can."""
     if dtype.kind == "f" and e.fma:
         return e.intrinsic("fma", k, a, b, total)

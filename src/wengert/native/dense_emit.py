@@ -74,7 +74,7 @@ class Scratch:
         return at
 
 
-# Constants, by address -------------------------------------------------------------
+# Constants, by address ------------------------------------------------------------
 
 
 def integer(e: Emitter, value: int) -> str:
@@ -106,7 +106,7 @@ def real_kind(dtype: np.dtype[Any]) -> Kind:
     return Kind("float" if dtype.char in "fF" else "double", 1)
 
 
-# Calls and addresses ---------------------------------------------------------------
+# Calls and addresses --------------------------------------------------------------
 
 
 def call(e: Emitter, name: str, *pointers: str, returns: str = "") -> str:
@@ -151,7 +151,7 @@ def duplicate(e: Emitter, to: str, of: str, nbytes: int) -> None:
     )
 
 
-# Loops -----------------------------------------------------------------------------
+# Loops ----------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -217,7 +217,7 @@ def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
-# Copies of matrices ----------------------------------------------------------------
+# Copies of matrices ---------------------------------------------------------------
 
 _BLOCK = 16  # rows and columns that stay in the first cache together
 

@@ -78,7 +78,7 @@ def finished(e: Emitter, status: str) -> str:
     return e.let(f"load i32, ptr {status}, align 4")
 
 
-# cholesky --------------------------------------------------------------------------
+# cholesky -------------------------------------------------------------------------
 
 
 def cholesky(shape: Shape, strides: Strides, dtype: DType) -> Step:
@@ -109,7 +109,7 @@ def _last(strides: Strides) -> tuple[int, int]:
     return strides[-2], strides[-1]
 
 
-# Triangular systems ----------------------------------------------------------------
+# Triangular systems ---------------------------------------------------------------
 
 
 def solve_triangular(
@@ -203,7 +203,7 @@ def substitute(
     )  # fmt: skip
 
 
-# General systems -------------------------------------------------------------------
+# General systems ------------------------------------------------------------------
 
 
 def factor(
@@ -290,7 +290,7 @@ def _plain(shape: Shape) -> bool:
     return math.prod(shape[:-2]) == 1
 
 
-# Determinants ----------------------------------------------------------------------
+# Determinants ---------------------------------------------------------------------
 
 
 def det(shape: Shape, strides: Strides, dtype: DType) -> Step:

@@ -68,7 +68,7 @@ class Way(NamedTuple):
         return calls * (_CALL + _MULTIPLY * work)
 
 
-# Axes ------------------------------------------------------------------------------
+# Axes -----------------------------------------------------------------------------
 
 
 def axes_of(
@@ -138,7 +138,7 @@ def grouped(axes: Sequence[Axis]) -> Groups | None:
     return Groups(*(_merged(by.get(pattern, [])) for pattern in there))
 
 
-# Ways ------------------------------------------------------------------------------
+# Ways -----------------------------------------------------------------------------
 
 
 def _fits(unit: int, other: int, rows: int) -> bool:
@@ -247,7 +247,7 @@ def _packed(axes: list[Axis], which: int) -> tuple[list[Axis], list[Axis]]:
     return walked, changed
 
 
-# Steps -----------------------------------------------------------------------------
+# Steps ----------------------------------------------------------------------------
 
 
 def product(

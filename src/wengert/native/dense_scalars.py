@@ -71,7 +71,7 @@ def _store(e: Emitter, dtype: DType, pointer: str, *parts: str) -> None:
         e.do(f"store {kind} {value}, ptr {place}, align {size}")
 
 
-# Determinants ----------------------------------------------------------------------
+# Determinants ---------------------------------------------------------------------
 #
 # The product is kept as (phase, modulus in [1, 2), exponent of 2): it can't overflow
 # before its end, and one logarithm is enough for all of it.

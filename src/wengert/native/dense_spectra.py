@@ -47,7 +47,7 @@ def _used(results: Sequence[str], fallback: str) -> list[str]:
     return [x or fallback for x in results]
 
 
-# eigh ------------------------------------------------------------------------------
+# eigh -----------------------------------------------------------------------------
 
 
 def eigh(
@@ -101,7 +101,7 @@ def eigh(
     return Step(memory.layout.size, write)
 
 
-# svd -------------------------------------------------------------------------------
+# svd ------------------------------------------------------------------------------
 
 
 def svd(
@@ -177,7 +177,7 @@ def _real_room(m: int, n: int, vectors: bool) -> int:
     return max(5 * low * low + 5 * low, 2 * high * low + 2 * low * low + low)
 
 
-# qr --------------------------------------------------------------------------------
+# qr -------------------------------------------------------------------------------
 
 
 def qr(shape: Shape, strides: Strides, dtype: DType, used: Sequence[bool]) -> Step:

@@ -74,9 +74,7 @@ def expand(graph: Graph) -> Graph:
         else:
             new[node] = node.with_inputs(inputs) if node.op is not INPUT else node
     outputs = tuple(new[o] for o in graph.outputs)
-    return Graph(
-        graph.inputs, outputs, graph.in_spec, graph.out_spec, graph.name, ()
-    )
+    return Graph(graph.inputs, outputs, graph.in_spec, graph.out_spec, graph.name, ())
 
 
 def _defined(node: Node, inputs: tuple[Node, ...]) -> Node:

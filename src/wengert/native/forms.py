@@ -34,7 +34,7 @@ Read = tuple[Node, Place]
 UNROLL = 16  # elements: folds up to here are written out
 
 
-# Elementwise ------------------------------------------------------------------------
+# Elementwise ----------------------------------------------------------------------
 
 
 def at_operand(x: Node, at: Place, shape: tuple[int, ...]) -> Place:
@@ -46,7 +46,7 @@ def at_operand(x: Node, at: Place, shape: tuple[int, ...]) -> Place:
     return tuple(0 if n == 1 else a for a, n in zip(at[extra:], mine, strict=True))
 
 
-# Layout: one operand, at another index ----------------------------------------------
+# Layout: one operand, at another index --------------------------------------------
 
 
 def _reshape(node: Node, at: Place) -> Read:
@@ -201,7 +201,7 @@ LAYOUT: dict[str, Callable[[Node, Place], Read]] = {
 }
 
 
-# Piecewise: the operand that covers the index ----------------------------------------
+# Piecewise: the operand that covers the index -------------------------------------
 
 
 class Test(NamedTuple):
@@ -274,7 +274,9 @@ def _written(node: Node, at: Place) -> tuple[tuple[Test, ...], Place]:
         low = places.start
         if len(places) < n:
             tests.append(Test(a, low, low + len(places) * places.step, places.step))
-        inner = add(a, -low) if places.step == 1 else divide(add(a, -low), places.step)[0]
+        inner = (
+            add(a, -low) if places.step == 1 else divide(add(a, -low), places.step)[0]
+        )
         if e.step is not None and e.step < 0:
             inner = add(scale(inner, -1), len(places) - 1)
         there.append(inner)
@@ -333,7 +335,7 @@ def decided(pieces: list[Piece]) -> list[Piece]:
     return found
 
 
-# Folds: elements combined along some axes ------------------------------------------
+# Folds: elements combined along some axes -----------------------------------------
 
 
 class Fold(NamedTuple):

@@ -142,7 +142,7 @@ def divide(a: At, by: int) -> tuple[At, At]:
     quotient: At = _collected(whole, ((t, k // by) for t, k in a.terms if k % by == 0))
     left = _collected(rest, ((t, k) for t, k in a.terms if k % by))
     low, high = bounds(left)
-    if 0 <= low and high < by:
+    if low >= 0 and high < by:
         return quotient, left
     if low // by == high // by:
         return add(quotient, low // by), add(left, -(low // by) * by)

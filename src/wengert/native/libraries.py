@@ -77,7 +77,7 @@ def _opened(capsule: Any) -> tuple[str, int]:
     return signature.decode(), get_pointer(capsule, signature)
 
 
-# Workspace -------------------------------------------------------------------------
+# Workspace ------------------------------------------------------------------------
 
 _SLOT = 16  # bytes for any scalar that a query writes
 

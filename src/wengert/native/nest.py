@@ -112,7 +112,9 @@ class Writer:
                     self.code.fills.append(root.node)
         return self.code
 
-    def _one(self, name: str, box: list[tuple[int, int]], parts: dict[Node, int]) -> None:
+    def _one(
+        self, name: str, box: list[tuple[int, int]], parts: dict[Node, int]
+    ) -> None:
         """A function that loops over `box` on one thread."""
         self.code.functions.append(Nest(self, name, box, None, parts).write())
         self.code.calls.append(f"@{name}(ptr %context)")
@@ -134,12 +136,12 @@ class Writer:
                 rest = [(end, plan.high)]
                 plan = plan._replace(high=end)
         folds = {
-            r.node: fold_how(r.node) for r in self.kernel.roots if 1 in r.folded_depths()
+            r.node: fold_how(r.node)
+            for r in self.kernel.roots
+            if 1 in r.folded_depths()
         }
-        count = plan.count + (rest is not None)
-        parts = {
-            n: self.reserve(count * n.type.size * n.dtype.itemsize) for n in folds
-        }
+        count = plan.number + (rest is not None)
+        parts = {n: self.reserve(count * n.type.size * n.dtype.itemsize) for n in folds}
         started = {
             r.node: folds[r.node]
             for r in self.kernel.roots
@@ -152,10 +154,10 @@ class Writer:
         )
         self.code.declared.add("declare void @wg_parallel(ptr, ptr, i64, i64)")
         self.code.calls.append(
-            f"@wg_parallel(ptr @{name}.chunks, ptr %context, i64 {plan.count}, i64 1)"
+            f"@wg_parallel(ptr @{name}.chunks, ptr %context, i64 {plan.number}, i64 1)"
         )
         if rest is not None:
-            nest = Nest(self, f"{name}.rest", rest, None, parts, plan.count)
+            nest = Nest(self, f"{name}.rest", rest, None, parts, plan.number)
             self.code.functions.append(nest.write())
             self.code.calls.append(f"@{name}.rest(ptr %context)")
         if parts:
@@ -214,14 +216,10 @@ class Nest:
         self.box = box
         self.depths = len(box)
         self.registers = Registers(self.depths, writer.fma)
-        self.after = [
-            Emitter(writer.fma, f"a{i}.") for i in range(max(self.depths, 1))
-        ]
+        self.after = [Emitter(writer.fma, f"a{i}.") for i in range(max(self.depths, 1))]
         if not self.depths:
             self.registers.begin(Emitter(writer.fma, "d0."), 1)
-        self.variables = [
-            Var(d, low, high) for d, (low, high) in enumerate(box, 1)
-        ]
+        self.variables = [Var(d, low, high) for d, (low, high) in enumerate(box, 1)]
         pointers: dict[Node, str] = {}
         self.memory = Memory(self.registers, pointers)
         self._load_pointers(pointers)
@@ -309,7 +307,7 @@ class Nest:
         low, high = self.box[depth - 1]
         return str(low), str(high)
 
-    # The innermost loop ------------------------------------------------------------------
+    # The innermost loop -----------------------------------------------------------
 
     def _passes(self) -> list[Pass]:
         low, high = self.box[-1]
@@ -378,7 +376,9 @@ class Nest:
         in_chunks = self.plan is not None and self.depths == 1
         return not in_chunks and p.high - p.low <= p.width * p.copies
 
-    def _keep(self, touched: dict[tuple[int, Place, int], tuple[str, str]], p: Pass) -> None:
+    def _keep(
+        self, touched: dict[tuple[int, Place, int], tuple[str, str]], p: Pass
+    ) -> None:
         """A pass that runs once: its partial results, joined with those before."""
         for (root, at, _), (_, new) in touched.items():
             self.totals[root, at].parts[p.width] = new
@@ -523,9 +523,7 @@ class Nest:
             f"select {k.of('i1')} {fine}, {k} {error}, {k} {number(k, 0.0)}"
         )
 
-    def _sum_of(
-        self, e: Emitter, total: Total, k: Kind, x: str, blocked: bool
-    ) -> str:
+    def _sum_of(self, e: Emitter, total: Total, k: Kind, x: str, blocked: bool) -> str:
         """A pass's result: of a blocked sum, with its rounding errors."""
         if not blocked or x.startswith("%"):
             return x
@@ -542,7 +540,7 @@ class Nest:
     def _kind(self, total: Total, width: int) -> Kind:
         return Kind(element_of(Type((), total.dtype)), width)
 
-    # Elements of one pass ------------------------------------------------------------------
+    # Elements of one pass ---------------------------------------------------------
 
     def _elements(
         self, where: tuple[At, ...], copy: int = 0, p: Pass | None = None
@@ -763,7 +761,7 @@ def joined(
 ) -> str:
     """old ∘ Π factors, of one or two factors."""
     if len(factors) == 2 and how == "add":
-        return combine.multiply_add(e, k, dtype, *factors, old)
+        return combine.multiply_add(e, k, dtype, factors[0], factors[1], old)
     x = factors[0]
     if len(factors) == 2:
         x = combine.two(e, k, dtype, "multiply", *factors)

@@ -8,6 +8,7 @@ fold, or if computing it again would cost more than reading it.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
@@ -69,7 +70,7 @@ class Partition:
         self._choose()
         self._group()
 
-    # What each node can be ---------------------------------------------------------------
+    # What each node can be --------------------------------------------------------
 
     def _classify(self) -> None:
         parts: dict[Node, list[Node]] = {}
@@ -138,7 +139,7 @@ class Partition:
             node, strides, tuple(i in made for i in range(len(node.type)))
         )
 
-    # Which nodes get memory ----------------------------------------------------------------
+    # Which nodes get memory -------------------------------------------------------
 
     def _choose(self) -> None:
         work, depth = self._work()
@@ -240,12 +241,15 @@ class Partition:
             return False
         key, shape = user.params["key"], user.inputs[0].shape
         if has_arrays(key):
-            return user.type.size >= user.inputs[0].type.size
+            return bool(user.type.size >= user.inputs[0].type.size)
         axis = 0
         for e in key:
             if e is None:
                 continue
-            if isinstance(e, slice) and len(range(*e.indices(shape[axis]))) < shape[axis]:
+            if (
+                isinstance(e, slice)
+                and len(range(*e.indices(shape[axis]))) < shape[axis]
+            ):
                 return True
             axis += 1
         return False
@@ -270,7 +274,7 @@ class Partition:
             return ()
         return tuple(n for n in root.shape if n != 1)
 
-    # Which stored nodes share loops ----------------------------------------------------------
+    # Which stored nodes share loops -----------------------------------------------
 
     def _group(self) -> None:
         made: dict[Node, int] = {}  # the step that each stored node comes from
@@ -371,14 +375,12 @@ class Partition:
         fold = None if node in self.inline else self.folds.get(node)
         if fold is None and node not in self.inline:
             x, _, *arrays = node.inputs
-            shape = result_shape(
-                x.shape, node.params["key"], [a.shape for a in arrays]
-            )
+            shape = result_shape(x.shape, node.params["key"], [a.shape for a in arrays])
             extra = node.inputs[0].shape[_named(node.params["key"]) :]
             shape = shape if len(shape) or not extra else extra
             return Root(node, "scatter", shape, len(shape))
         sizes = node.shape if fold is None else (*node.shape, *fold.extents)
-        kind = "store" if fold is None else "fold"
+        kind: Literal["store", "fold"] = "store" if fold is None else "fold"
         if fold is not None:
             fold = fold._replace(order=self._order(node, fold))
             sizes = tuple(sizes[k] for k in fold.order)

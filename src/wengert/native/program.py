@@ -65,8 +65,8 @@ class Program:
     @property
     def native(self) -> Segment | None:
         """The whole program, if it is one piece of native code."""
-        (only, *others) = self.segments or [None]
-        return only if isinstance(only, Segment) and not others else None
+        only = self.segments[0] if len(self.segments) == 1 else None
+        return only if isinstance(only, Segment) else None
 
     @property
     def bytes(self) -> int:
@@ -118,9 +118,7 @@ def _closed(graph: Graph) -> tuple[Graph, tuple[Guard, ...]]:
     outputs: list[Node] = []
     for i, n in enumerate(whole.outputs):
         is_leaf = not n.inputs
-        if i < count and (is_leaf or n in outputs):
-            n = _copied(n)
-        elif i >= count and is_leaf:
+        if (i < count and (is_leaf or n in outputs)) or (i >= count and is_leaf):
             n = _copied(n)
         outputs.append(n)
     made = Graph(
@@ -161,7 +159,9 @@ def _segments(
         if isinstance(run, Host):
             made.append(run)
         else:
-            made.append(context.segment(run, runs[i + 1 :], native if i == last else ()))
+            made.append(
+                context.segment(run, runs[i + 1 :], native if i == last else ())
+            )
     return made
 
 
@@ -218,9 +218,7 @@ def _run(s: Segment, values: dict[Node, Any]) -> int:
     outputs = [np.empty(n.shape, n.dtype) for n in s.module.outputs]
     arena = np.empty(s.module.arena + 64, np.uint8)
     start = -arena.ctypes.data % 64
-    status = s.call(
-        _pointers(inputs), _pointers(outputs), arena.ctypes.data + start
-    )
+    status = s.call(_pointers(inputs), _pointers(outputs), arena.ctypes.data + start)
     values.update(zip(s.module.outputs, outputs, strict=True))
     return int(status)
 

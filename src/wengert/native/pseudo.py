@@ -6,7 +6,7 @@ with the axes that are written out in the code as loops over letters.
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wengert.graph.graph import CONSTANT, Graph, Node
@@ -132,7 +132,7 @@ class Body:
         if chain:
             self.lines.setdefault(outside, []).extend(lines)
 
-    # One root -------------------------------------------------------------------------
+    # One root ---------------------------------------------------------------------
 
     def _root(
         self,
@@ -181,7 +181,7 @@ class Body:
         line = f"{self._element(root.node, place)} {sign} {value.text}"
         self._say(depth, line, root.node)
 
-    # Elements -------------------------------------------------------------------------
+    # Elements ---------------------------------------------------------------------
 
     def _compute(self, wanted: list[Read]) -> list[_Value]:
         """The values of elements, their lines written. Not recursive."""
@@ -320,7 +320,7 @@ class Body:
         text = f"{t.low} <= {at} < {t.high}"
         return text if t.step == 1 else f"{text} by {t.step}"
 
-    # Text -----------------------------------------------------------------------------
+    # Text -------------------------------------------------------------------------
 
     def _say(self, depth: int, text: str, node: Node) -> None:
         """A line, with the user's beside it if that is another than before."""
@@ -405,10 +405,16 @@ def _applied(node: Node, args: list[str]) -> str:
     return f"{name}({', '.join([*args, *params])})"
 
 
-def beside(lines: list[str]) -> Iterator[str]:
-    """Lines with the user's code in a column of its own."""
+def pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each line of a body, and the user's line beside it or ""."""
     for line in lines:
         text, _, source = line.partition("\0")
+        yield text, source
+
+
+def beside(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Lines with the user's code in a column of its own."""
+    for text, source in rows:
         if len(source) > WIDEST:
             source = f"{source[: WIDEST - 1]}…"
         yield f"{text:<{COLUMN}}  # {source}" if source else text

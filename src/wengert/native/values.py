@@ -49,7 +49,7 @@ class Registers:
         self.inner = depths  # the loops outside the innermost have an emitter each
         self.width = 1
         self.atoms: dict[Any, Value] = {}
-        self.spread: dict[tuple[str, str], str] = {}
+        self.spread: dict[tuple[str, ...], str] = {}
         self.first: dict[Var, str] = {}  # the register that counts a loop
         self.lanes = ""
 
@@ -103,7 +103,7 @@ class Registers:
             self.spread[key] = found
         return found
 
-    # Indices ---------------------------------------------------------------------
+    # Indices ----------------------------------------------------------------------
 
     def index(self, a: At) -> Value:
         """The value of an index, as int64."""
@@ -134,9 +134,9 @@ class Registers:
         """a + b, of int64 values."""
         if a.known is not None and b.known is not None:
             return Value("", I64, 0, int(a.known) + int(b.known))
-        for x, y in ((a, b), (b, a)):
-            if x.known == 0:
-                return y
+        for v, other in ((a, b), (b, a)):
+            if v.known == 0:
+                return other
         depth = max(a.depth, b.depth)
         kind = self.kind(I64, depth)
         x, y = (self.text(v, I64, depth) for v in (a, b))

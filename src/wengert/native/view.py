@@ -1,12 +1,13 @@
 """What a function becomes: its kernels, LLVM IR, assembly and graph as text."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,15 +15,16 @@ from wengert.core.errors import ShapeMismatch, at_the_edge, explain
 from wengert.core.types import Type
 from wengert.graph.graph import Graph, Node
 from wengert.graph.stage import trace
-from wengert.native import link, machine
+from wengert.native import arithmetic, forms, link, machine
 from wengert.native.ir import Emitter
 from wengert.native.kernel import Kernel
 from wengert.native.partition import Host, Library, untransposed
 from wengert.native.program import Program, Segment
-from wengert.native.pseudo import Body, beside, names_of
+from wengert.native.pseudo import Body, beside, names_of, pairs
 
 _CALL = re.compile(r"call \w+ @wg_(?:blas|lapack)_(\w+)\(([^)]*)\)")
 _SHOWN = re.compile(r"@wg\.(?:int|letter)\.(\w+)")
+_PARTS = r"@wg_parallel\(ptr @{}\.[^,]*, ptr %\w+, i64 (\d+)"
 WHAT = ("kernels", "ir", "assembly", "graph")
 _FLAGS = 6  # letters and sizes of a library call that are written
 
@@ -56,7 +58,7 @@ def optimized(graph: Graph) -> Graph:
     )
 
 
-# What is shown ----------------------------------------------------------------------
+# What is shown --------------------------------------------------------------------
 
 
 def listing(f: Any, args: tuple[Any, ...], what: str = "kernels") -> str:
@@ -122,15 +124,15 @@ def dump(f: Any, args: tuple[Any, ...], path: str | os.PathLike[str]) -> None:
     Path(path).write_text("\n".join(sections), encoding="utf-8")
 
 
-# Kernels ----------------------------------------------------------------------------
+# Kernels --------------------------------------------------------------------------
 
 
 def kernels(program: Program) -> list[str]:
     """The program, step by step, as lines of pseudo-code."""
     names = names_of(program.graph)
     lines = [_head(program, names)]
-    for name, step, module in steps(program):
-        lines += ["", *step_lines(program, name, step, module, names)]
+    for named in steps(program):
+        lines += ["", *step_lines(program, named, names)]
     for k, guard in enumerate(program.guards):
         asked = f"guard {k}: {guard.asked}({names[guard.node]}) is {guard.answer}"
         lines += ["", *beside([(asked, guard.line)])]
@@ -138,47 +140,62 @@ def kernels(program: Program) -> list[str]:
     return [*lines, "", f"return {outputs}"]
 
 
-def steps(program: Program) -> list[tuple[str, Kernel | Library | Host, str]]:
-    """(name, step, LLVM IR of its segment) of all steps, in order."""
-    found: list[tuple[str, Kernel | Library | Host, str]] = []
+class Named(NamedTuple):
+    """A step with a name; `parts` is into how many its loop is cut for threads."""
+
+    name: str
+    step: Kernel | Library | Host
+    parts: int = 0
+
+    @property
+    def kind(self) -> str:
+        """ "kernel", "call" or "host"."""
+        return self.name.partition(" ")[0]
+
+
+def steps(program: Program) -> list[Named]:
+    """All steps in order: `kernel 0`, `call 0`, `host call 0`."""
+    found: list[Named] = []
     for segment in program.segments:
-        if isinstance(segment, Segment):
-            text = segment.module.text
-            found += [(name, step, text) for name, step in segment.module.kernels]
-        else:
-            found.append(("host", segment, ""))
+        if not isinstance(segment, Segment):
+            found.append(Named("host call", segment))
+            continue
+        for name, step in segment.module.kernels:
+            parts = re.findall(_PARTS.format(name), segment.module.text)
+            kind = "call" if isinstance(step, Library) else "kernel"
+            found.append(Named(kind, step, sum(map(int, parts))))
     numbers: Counter[str] = Counter()
-    named = []
-    for _, step, text in found:
-        kind = type(step).__name__.lower()
-        kind = {"library": "call", "host": "host call"}.get(kind, kind)
-        named.append((f"{kind} {numbers[kind]}", step, text))
-        numbers[kind] += 1
-    return named
+    for k, named in enumerate(found):
+        found[k] = named._replace(name=f"{named.name} {numbers[named.name]}")
+        numbers[named.name] += 1
+    return found
 
 
 def step_pairs(
-    program: Program, name: str, step: Step, module: str, names: dict[Node, str]
+    program: Program, named: Named, names: dict[Node, str]
 ) -> list[tuple[str, str]]:
-    """One step as lines of pseudo-code, each with the user's line or "" beside it."""
-    if isinstance(step, Host):
-        return [(f"{name}:", ""), (_result(step, names), step.node.line)]
+    """A step as lines of pseudo-code, each with the user's line or "" beside it.
+
+    The first one is its name.
+    """
+    step = named.step
+    head = (f"{named.name}:", "")
+    if isinstance(step, Kernel):
+        nodes = {n.number: n for n in program.graph.nodes}
+        if named.parts:
+            head = (f"{named.name}: in {named.parts} parts, shared by threads", "")
+        return [head, *pairs(Body(step, names, nodes).write(_width(step)))]
+    rows = [head, (_result(step, names), step.node.line)]
     if isinstance(step, Library):
-        rows = [(f"{name}:", ""), (_result(step, names), step.node.line)]
-        return [*rows, *((f"    {row}", "") for row in library_calls(step))]
-    nodes = {n.number: n for n in program.graph.nodes}
-    threads = _threads(step, module)
-    body = pairs(Body(step, names, nodes).write(_width(step)))
-    return [(f"{name}{': ' + threads if threads else ':'}", ""), *body]
+        rows += [(f"    {row}", "") for row in library_calls(step)]
+    return rows
 
 
-def step_lines(
-    program: Program, name: str, step: Step, module: str, names: dict[Node, str]
-) -> list[str]:
-    """One step as lines of text."""
-    (head, _), *rows = step_pairs(program, name, step, module, names)
-    if isinstance(step, Host):
-        rows.append((f"    on the host: {step.why}", ""))
+def step_lines(program: Program, named: Named, names: dict[Node, str]) -> list[str]:
+    """A step as lines of text."""
+    (head, _), *rows = step_pairs(program, named, names)
+    if isinstance(named.step, Host):
+        rows.append((f"    on the host: {named.step.why}", ""))
     return [head, *beside((f"    {text}", source) for text, source in rows)]
 
 
@@ -218,14 +235,6 @@ def _width(kernel: Kernel) -> str:
     if lanes == 1:
         return "one at a time" if kernel.loops else ""
     return f"{lanes} at a time"
-
-
-def _threads(kernel: Kernel, module: str) -> str:
-    """Into how many parts its outermost loop is cut for threads."""
-    for chunks, count in _SHARED.findall(module):
-        if chunks == _module_name(kernel, module):
-            return f"in {count} parts, shared by threads"
-    return ""
 
 
 def _result(step: Library | Host, names: dict[Node, str]) -> str:

@@ -1,66 +1,18 @@
 """What compiling made of an explained function: passes, kernels, time by line."""
 
 import time
-from typing import Any, TypedDict
+from typing import Any
 
 from wengert.core.types import Array
 from wengert.graph.graph import Graph, Node
 from wengert.passes.explain import explained
 from wengert.passes.pipeline import PIPELINE
 from wengert.show.run import Run
+from wengert.show.story import Compiled, LineTime, PassStory
 from wengert.transforms.jit.jit import Jit
 
 _CHANGES = 40  # of one pass that are told
 _LINES = 200  # of one kernel
-
-
-class PassStory(TypedDict):
-    """What one pass did: operations before and after, and each change as a line."""
-
-    name: str
-    why: str
-    before: int
-    after: int
-    changes: list[str]
-    gone: list[str]
-
-
-class StepStory(TypedDict):
-    """A kernel, a library call or a host call.
-
-    `kind` is "kernel", "call" or "host"; `lines` are pairs of pseudo-code and the
-    user's line beside it, or ""; `why` is why the host does it. `seconds` is the least
-    time of some runs on their own.
-    """
-
-    name: str
-    kind: str
-    head: str
-    lines: list[list[str]]
-    why: str
-    seconds: float | None
-
-
-class LineTime(TypedDict):
-    """The time of a source line, estimated: `share` of the whole, 0 to 1."""
-
-    line: str
-    seconds: float
-    share: float
-
-
-class Compiled(TypedDict):
-    """All of it. `before` and `after` count operations, before and after the passes."""
-
-    backend: str
-    before: int
-    after: int
-    seconds: float
-    bytes: int
-    passes: list[PassStory]
-    steps: list[StepStory]
-    lines: list[LineTime]
-    notes: list[str]
 
 
 def compiled_story(f: Any, run: Run) -> Compiled | None:
@@ -103,7 +55,7 @@ def _passed(run: Run) -> tuple[Graph, list[PassStory], dict[Node, str]]:
     count = len(graph.outputs)
     ends = (*graph.outputs, *(g.node for g in graph.guards))
     now = Graph(graph.inputs, ends, graph.in_spec, graph.out_spec, graph.name)
-    names = {n: run.names.get(n, n.op.name) for n in now.nodes}
+    names = _named(now, run.names)
     told: list[PassStory] = []
     for function, why in PIPELINE:
         now, step, names = explained(function, function.__name__, why, now, names)
@@ -127,6 +79,20 @@ def _passed(run: Run) -> tuple[Graph, list[PassStory], dict[Node, str]]:
     return after, told, names
 
 
+def _named(graph: Graph, given: dict[Node, str]) -> dict[Node, str]:
+    """The names of the explanation, and others for what only questions need."""
+    from wengert.native.pseudo import names_of
+
+    found, taken = {}, set(given.values())
+    for node, name in names_of(graph).items():
+        if node not in given:
+            while name in taken and node.inputs:
+                name += "_"
+            taken.add(name)
+        found[node] = given.get(node, name)
+    return found
+
+
 # Kernels ----------------------------------------------------------------------------
 
 
@@ -145,28 +111,25 @@ def _tell_program(
     }
     values: dict[Node, Any] = dict(zip(program.graph.inputs, leaves, strict=True))
     by_line: dict[str, float] = {}
-    for name, step, text in view.steps(program):
-        is_host = isinstance(step, Host)
+    for named in view.steps(program):
+        step = named.step
         if isinstance(step, Host):
-            needed, made = list(step.node.inputs), list(step.results)
+            single.evaluate(step.node.inputs, values)
+            seconds, weights = _timed(step.node, values), {step.node.line: 1.0}
+            single.evaluate(step.results, values)
         else:
-            needed, made = single.reads(step), single.results(step)
-        single.evaluate(needed, values)
-        if isinstance(step, Host):
-            seconds = _timed(step.node, values)
-            weights = {step.node.line: 1.0}
-        else:
+            single.evaluate(single.reads(step), values)
             seconds = single.Single(step, program.graph.nodes).seconds(values)
             weights = view.weights(step)
-        single.evaluate(made, values)
+            single.evaluate(single.results(step), values)
         total = sum(weights.values())
         for line, weight in weights.items():
             by_line[line] = by_line.get(line, 0.0) + seconds * weight / total
-        head, *lines = view.step_pairs(program, name, step, text, names)
+        head, *lines = view.step_pairs(program, named, names)
         story["steps"].append(
             {
-                "name": name,
-                "kind": "host" if is_host else name.partition(" ")[0],
+                "name": named.name,
+                "kind": named.kind,
                 "head": head[0],
                 "lines": [list(pair) for pair in lines[:_LINES]],
                 "why": step.why if isinstance(step, Host) else "",
@@ -200,7 +163,7 @@ def _shares(by_line: dict[str, float]) -> list[LineTime]:
 # Text -------------------------------------------------------------------------------
 
 
-def sections(story: dict[str, Any] | None) -> list[list[str]]:
+def sections(story: Compiled | None) -> list[list[str]]:
     """The sections of the text, each with its title."""
     if not story:
         return []
@@ -225,7 +188,7 @@ def sections(story: dict[str, Any] | None) -> list[list[str]]:
     return found
 
 
-def _pass_lines(story: dict[str, Any]) -> list[str]:
+def _pass_lines(story: Compiled) -> list[str]:
     lines = []
     for step in story["passes"]:
         if not step["changes"] and not step["gone"]:
@@ -235,7 +198,7 @@ def _pass_lines(story: dict[str, Any]) -> list[str]:
     return lines or ["  the passes found nothing to change"]
 
 
-def _time_lines(story: dict[str, Any]) -> list[str]:
+def _time_lines(story: Compiled) -> list[str]:
     return [
         f"  {row['share']:4.0%}  {_seconds(row['seconds']):>8}  "
         f"{row['line'] or '(no line)'}"
@@ -256,4 +219,3 @@ def _seconds(x: float) -> str:
         if x >= size:
             return f"{x / size:.3g} {unit}"
     return f"{x * 1e9:.0f} ns"
-

@@ -24,6 +24,7 @@ from wengert.graph import arguments
 from wengert.graph.graph import Graph, checked
 from wengert.graph.stage import trace
 from wengert.show import text
+from wengert.show.compiled import compiled_story
 from wengert.show.names import names, source_of
 from wengert.show.run import Run
 from wengert.show.story import Story
@@ -213,6 +214,7 @@ def explain(
         run.names = names(graph, run.shown, located)
         lines = source_of(f) if located else _numbered(source or ())
         story = tell(run, f, order, output, title, lines, located)
+        story["compiled"] = compiled_story(f, run)
         return Explanation(story, graph)
 
 

@@ -152,6 +152,55 @@ class Second(TypedDict):
     of: str
 
 
+class PassStory(TypedDict):
+    """What one pass did: operations before and after, and each change as a line."""
+
+    name: str
+    why: str
+    before: int
+    after: int
+    changes: list[str]
+    gone: list[str]
+
+
+class StepStory(TypedDict):
+    """A kernel, a library call or a host call.
+
+    `kind` is "kernel", "call" or "host"; `lines` are pairs of pseudo-code and the
+    user's line beside it, or ""; `why` is why the host does it. `seconds` is the least
+    time of some runs on their own.
+    """
+
+    name: str
+    kind: str
+    head: str
+    lines: list[list[str]]
+    why: str
+    seconds: float | None
+
+
+class LineTime(TypedDict):
+    """The time of a source line, estimated: `share` of the whole, 0 to 1."""
+
+    line: str
+    seconds: float
+    share: float
+
+
+class Compiled(TypedDict):
+    """What `jit` makes of the function; `before` and `after` the passes, operations."""
+
+    backend: str
+    before: int
+    after: int
+    seconds: float
+    bytes: int
+    passes: list[PassStory]
+    steps: list[StepStory]
+    lines: list[LineTime]
+    notes: list[str]
+
+
 class Story(TypedDict):
     """Everything that an explanation says. `notes` are whole sentences."""
 
@@ -166,4 +215,4 @@ class Story(TypedDict):
     counts: Counts
     checks: list[Check]
     second: Second | None
-    compiled: dict[str, Any] | None
+    compiled: Compiled | None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from wengert.core.errors import ShapeMismatch
 from wengert.core.errors import explain as sentence
+from wengert.show import compiled
 from wengert.show.story import BackwardStep, Check, NodeStory, Story
 
 MODES = ("both", "forward", "reverse")
@@ -34,6 +35,7 @@ def render(story: Story, mode: str = "both") -> str:
         sections += _sweeps(story)
     if mode == "both":
         sections += [_counts(story), *_checks(story)]
+        sections += compiled.sections(story["compiled"])
     sections += [["Note: " + note] for note in story["notes"]]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 

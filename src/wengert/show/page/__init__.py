@@ -31,6 +31,7 @@ SCRIPTS = (
     "panels.js",
     "player.js",
     "tables.js",
+    "compiled.js",
     "main.js",
 )
 PICTURED = 200  # nodes: larger graphs go without the picture for pages without scripts

@@ -23,9 +23,11 @@ function fillModes() {
 /** Sections behind tabs; those that this story has nothing for stay away. */
 function fillSections() {
   const has = { forward: story.sweeps.length > 0, second: story.second !== null,
-                checks: story.checks.length > 0, graph: true };
+                checks: story.checks.length > 0, graph: true,
+                compiled: Boolean(story.compiled) };
   fillForwardMode(byId("forward-panel"), story);
   fillChecks(byId("checks-panel"), story);
+  if (story.compiled) fillCompiled(byId("compiled-panel"), story.compiled);
   byId("second-of").textContent = story.second?.of ?? "";
   const tabs = [...document.querySelectorAll("[role=tab]")];
   for (const tab of tabs) {
