@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import wengert as wg
 from wengert.core import tree
 from wengert.core.types import Type
 from wengert.graph.graph import Graph, Node
@@ -46,6 +47,19 @@ def flattened(s: Scenario) -> tuple[Callable[..., Any], list[Any]]:
         return list(tree.flatten(s.f(*tree.unflatten(spec, list(xs))))[0])
 
     return f, leaves
+
+
+def gradient_of(f: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """The gradient, by all `count` arguments, of Σ cos of the real parts `f` gives.
+
+    A cosine, so that neither the cotangents nor what they meet are all alike.
+    """
+
+    def total(*xs: Any) -> Any:
+        parts = [np.sum(np.cos(np.real(y))) for y in f(*xs)]
+        return sum(parts[1:], parts[0])
+
+    return wg.grad(total, argnums=tuple(range(count)))
 
 
 @contextlib.contextmanager

@@ -145,7 +145,9 @@ def fold(x: Any, y: Any, c: int) -> Any:
 
 def wider(x: Any, y: Any, c: int) -> Any:
     if c % 2:
-        return np.expand_dims(x, c % (x.ndim + 1)) * np.ones((c % 3 + 1))
+        axis = c % (x.ndim + 1)
+        many = np.ones((c % 3 + 1, *(1 for _ in range(x.ndim - axis))))
+        return np.expand_dims(x, axis) * many
     return np.broadcast_to(x, (c % 3 + 1, *x.shape))
 
 

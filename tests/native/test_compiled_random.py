@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled import check_compiled
+from compiled import check_compiled, gradient_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import EXTENTS, STEPS, Program, seeded
@@ -44,16 +44,6 @@ def rounding(p: Program) -> float:
     return 2e-3 if p.single else 1e-9
 
 
-def total(p: Program) -> Any:
-    """A function whose gradient reaches everything: Σ cos of what the program gives."""
-
-    def summed(*xs: Any) -> Any:
-        parts = [np.sum(np.cos(y)) for y in p(*xs)]
-        return sum(parts[1:], parts[0])
-
-    return wg.grad(summed, argnums=tuple(range(len(p.shapes))))
-
-
 def staged(f: Any, inputs: list[Any], optimize: bool) -> Graph:
     with np.errstate(all="ignore"):
         graph = wg.trace(f, *inputs)
@@ -71,7 +61,7 @@ def test_value(p: Program, optimize: bool) -> None:
 @given(programs, st.booleans())
 def test_gradient(p: Program, optimize: bool) -> None:
     inputs = p.inputs()
-    check_compiled(staged(total(p), inputs, optimize), inputs, rounding(p))
+    check_compiled(staged(gradient_of(p, len(p.shapes)), inputs, optimize), inputs, rounding(p))
 
 
 @some
@@ -90,7 +80,7 @@ def test_value_and_gradient_together(start: int) -> None:
         inputs = p.inputs()
 
         def both(*xs: Any, p: Program = p) -> Any:
-            return p(*xs), total(p)(*xs)
+            return p(*xs), gradient_of(p, len(p.shapes))(*xs)
 
         check_compiled(staged(both, inputs, True), inputs, rounding(p), f"seed {seed}")
 

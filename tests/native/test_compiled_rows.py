@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled import check_compiled, flattened, rows
+from compiled import check_compiled, flattened, gradient_of, rows
 
 import wengert as wg
 from wengert.core import tree
@@ -23,16 +23,6 @@ ALL = os.environ.get("WENGERT_COMPILED") == "all"  # else a row's cases take tur
 Case = tuple[str, Callable[..., Any], list[Any]]
 
 
-def total(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The sum of all that `f` gives, real parts only."""
-
-    def summed(*xs: Any) -> Any:
-        parts = [np.sum(np.real(y)) for y in f(*xs)]
-        return sum(parts[1:], parts[0])
-
-    return summed
-
-
 def cases(number: int, s: Scenario) -> Iterator[Case]:
     """What of a row is compiled."""
     f, leaves = flattened(s)
@@ -43,7 +33,7 @@ def cases(number: int, s: Scenario) -> Iterator[Case]:
     kinds = {x.dtype.kind for x in arrays}
     others: list[Case] = []
     if kinds <= set("fc") and {y.dtype.kind for y in results} <= set("fc") and results:
-        gradient = wg.grad(total(f), argnums=tuple(range(len(arrays))))
+        gradient = gradient_of(f, len(arrays))
         yield "gradient", gradient, arrays
         if s.order > 1 and kinds == {"f"}:
             others.append(("second order", second(gradient, arrays), arrays))

@@ -594,3 +594,22 @@ def test_the_card_goes_when_the_reader_leaves_the_graph(open_page):
     assert page.texts(".card:not([hidden]) h3") == ["winput"]
     page.js("document.getElementById('play').focus()")
     assert page.texts(".card:not([hidden]) h3") == []
+
+
+def test_the_section_on_compiled_functions(open_page):
+    rng = np.random.default_rng(0)
+    shapes = (10, 30), (10,), (4, 10), (30,)
+    jitted = wg.jit(network)
+    story = dict(wg.explain(jitted, *(rng.normal(size=n) for n in shapes)).story())
+    page = open_page(story)
+    page.press("compiled-tab")
+    shown = "#compiled-panel:not(.closed)"
+    rows = [text for s in story["compiled"]["steps"] for text, _ in s["lines"]]
+    assert page.texts(f"{shown} .pseudo") == rows
+    shares = page.texts(f"{shown} .time b")
+    assert 98 <= sum(int(share.removesuffix(" %")) for share in shares) <= 102
+    assert "operations" in page.texts(f"{shown} .why")[0]
+    wide = "document.documentElement.scrollWidth > innerWidth"
+    assert not page.js(wide)
+    plain = open_page(lecture())
+    assert plain.js("document.getElementById('compiled-tab').hidden")

@@ -7,11 +7,12 @@ names the node: `l = w * x` calls the product `l`.
 
 import ast
 import functools
+import itertools
 import linecache
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from wengert.graph.graph import Node
+from wengert.graph.graph import CONSTANT, INPUT, Graph, Node
 
 
 class Place(NamedTuple):
@@ -40,6 +41,36 @@ def place_of(node: Node) -> Place | None:
 def _spans(code: Any) -> list[Any]:
     """(first line, last line, first column, last column) of each instruction."""
     return list(code.co_positions())
+
+
+def names_of(graph: Graph) -> dict[Node, str]:
+    """A different name for each node: the user's where there is one, else v0, v1 …
+
+    Plain numbers are called by their digits, constant arrays c0, c1 …
+    """
+    found = {n: n.name for n in graph.inputs}
+    given = graph.names()
+    wishes = assigned(n for n in graph.nodes if n.op not in (INPUT, CONSTANT))
+    taken = {*found.values(), *wishes.values(), *(n.name for n in graph.nodes)}
+    used = set(found.values())
+    letters = {"v": itertools.count(), "c": itertools.count()}
+    for node in graph.nodes:
+        if node in found:
+            continue
+        if node.op is CONSTANT and not node.type.shape:
+            found[node] = given[node]
+            continue
+        wish = node.name or wishes.get(node, "")
+        if wish:
+            more = (f"{wish}_{k}" for k in itertools.count(2))
+            name = next(x for x in itertools.chain([wish], more) if x not in used)
+        else:
+            letter = "c" if node.op is CONSTANT else "v"
+            fresh = (f"{letter}{k}" for k in letters[letter])
+            name = next(x for x in fresh if x not in taken and x not in used)
+        used.add(name)
+        found[node] = name
+    return found
 
 
 def assigned(nodes: Iterable[Node]) -> dict[Node, str]:

@@ -143,6 +143,7 @@ class Assembly:
                 "}",
                 *sorted(self.declared),
                 "!0 = !{}",
+                '!1 = !{!"branch_weights", i32 1, i32 1000}',
                 "",
             ]
         )

@@ -133,14 +133,26 @@ def _native() -> _Native | None:
 def _dress(kind: Any) -> None:
     """What the native and the plain type have in common."""
     kind.__repr__ = _repr
+    kind.paths = property(_paths)
     kind.__reduce__ = _reduce
     kind.__copy__ = lambda self: self
     kind.__deepcopy__ = lambda self, memo: self
 
 
 def _repr(self: Any) -> str:
+    shown = self.__dict__.get("__shown__")
+    if shown is not None:
+        return str(shown())
     name = self.__dict__.get("__qualname__", self.__dict__.get("__name__", "?"))
     return f"<compiled function {name} at {id(self):#x}>"
+
+
+def _paths(self: Any) -> Any:
+    """What its maker counts as its paths."""
+    of = self.__dict__.get("__paths__")
+    if of is None:
+        raise AttributeError("its maker doesn't say what its paths are")
+    return of()
 
 
 def _reduce(self: Any) -> Any:
@@ -164,8 +176,9 @@ def make(
 
     Args:
         slow: called with the very same arguments when no path matches.
-        attributes: of the object: `__name__`, `__doc__`, `__wrapped__` … A function
-            `__rebuild__` among them returns what `__reduce__` is to.
+        attributes: of the object: `__name__`, `__doc__`, `__wrapped__` … Functions
+            `__rebuild__`, `__shown__` and `__paths__` among them return what
+            `__reduce__`, `repr` and the attribute `paths` are to.
         native: False makes the plain Python kind.
 
     Returns:

@@ -23,6 +23,12 @@ from wengert.native.ir import number
 from wengert.native.values import I64, Value
 
 BOOL = np.dtype(bool)
+# What gives a number, or a truth, even of a nan.
+HIDES = {
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan",
+    "isinf", "isfinite", "signbit", "logical_and", "logical_or", "logical_xor",
+    "logical_not", "fmax", "fmin", "copysign", "power", "float_power", "hypot", "astype",
+}  # fmt: skip
 INLINE = 24  # functions (exp, sin …) written out in one kernel; more are called
 
 
@@ -54,12 +60,19 @@ class Elements:
         self.values: dict[Read, Value] = {}
         self.plans: dict[Read, Plan] = {}
         self.breaks: set[tuple[int, int]] = set()
+        # Products in which zero wins are plain ones at first. What comes of them is in
+        # doubt; where a nan shows up among it, it is computed again, exactly.
+        self.exact = True
+        self.doubted: set[Read] = set()
+        self.suspects: list[Value] = []
+        self._is_plain = False
         self.written_out = 0  # functions
 
     def compute(self, wanted: Iterable[Read]) -> list[Value]:
         """The values of these elements. Not recursive: programs are deep."""
         wanted = list(wanted)
         stack = list(reversed(wanted))
+        opened: set[Read] = set()
         while stack:
             key = stack[-1]
             if key in self.values:
@@ -68,13 +81,35 @@ class Elements:
             plan = self.plans.get(key)
             if plan is None:
                 plan = self.plans[key] = self._plan(*key)
+            if key not in opened:
+                opened.add(key)
                 missing = [k for k in plan.needs if k not in self.values]
                 if missing:
                     stack.extend(reversed(missing))
                     continue
             stack.pop()
             self.values[key] = self._value(key, plan)
+            self._doubt(key, plan)
         return [self.values[key] for key in wanted]
+
+    def _doubt(self, key: Read, plan: Plan) -> None:
+        """Notes whether a value depends on a product that should be exact."""
+        doubted = [k for k in plan.needs if k in self.doubted]
+        if self._is_plain or doubted:
+            self._is_plain = False
+            self.doubted.add(key)
+            if key[0].op.name in HIDES:
+                self.suspects += [self.values[k] for k in doubted]
+
+    def again(self) -> "Elements":
+        """The same elements without what is in doubt, which will be exact."""
+        other = Elements(
+            self.memory, self.inlined, self.fixed, self.nodes, self.plain
+        )
+        other.values = {k: v for k, v in self.values.items() if k not in self.doubted}
+        other.plans = self.plans
+        other.written_out = INLINE  # in a block that is seldom run: calls
+        return other
 
     # What an element needs --------------------------------------------------------
 
@@ -205,6 +240,11 @@ class Elements:
         texts = [r.text(v, dtype, depth) for v in args]
         if name == "where":
             texts[0] = r.text(args[0], BOOL, depth)
+        if name == "strong_product" and not self.exact and depth == r.inner:
+            self._is_plain = True
+            k = r.kind(dtype, depth)
+            x = r.at(depth).let(f"fmul {k} {texts[0]}, {texts[1]}")
+            return Value(x, node.dtype, depth)
         is_function = arithmetic.cost(node) > 10
         self.written_out += is_function
         x = arithmetic.write(

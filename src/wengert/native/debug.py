@@ -13,12 +13,12 @@ import numpy as np
 
 from wengert.core.errors import WengertError
 from wengert.core.types import Array, is_inexact
-from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
-from wengert.native import forms, machine
-from wengert.native.arithmetic import is_elementwise
+from wengert.graph.graph import PART, Graph, Node
+from wengert.graph.variables import names_of
+from wengert.native import machine
+from wengert.native.nonfinite import Fault, made_bad, step_text
 from wengert.native.partition import Host
 from wengert.native.program import Program, Segment
-from wengert.native.pseudo import names_of
 from wengert.native.single import Single, evaluate, reads, reference
 from wengert.native.view import steps
 
@@ -30,38 +30,6 @@ _FREE = {"eigh": (1,), "svd": (0, 2), "qr": (0, 1)}
 
 class DebugWarning(UserWarning):
     """What debug mode found."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Where a nan or inf was made.
-
-    Attributes:
-        step: the operation, `v1 = log(x)`.
-        op: its op's name.
-        element: the first element that is nan or inf.
-        value: what it is: nan, inf or -inf.
-        operands: each operand's name, its element or a summary of it, and how it was
-            made, if that was in another line.
-        line: the user's line.
-        scope: the scope, "" for none.
-    """
-
-    step: str
-    op: str
-    element: tuple[int, ...]
-    value: float
-    operands: tuple[tuple[str, str, str], ...]
-    line: str
-    scope: str
-
-    def __str__(self) -> str:
-        at = f" at {list(self.element)}" if self.element else ""
-        lines = [f"{self.value}{at} comes of {self.step}"]
-        for name, text, made in self.operands:
-            lines.append(f"  with {name} = {text}{f', of {made}' if made else ''}")
-        lines += [f"  scope {self.scope}"] if self.scope else []
-        return "\n".join([*lines, *([f"  in {self.line}"] if self.line else [])])
 
 
 @dataclass(frozen=True)
@@ -137,6 +105,7 @@ class Checked(Program):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
+        self.singles: dict[str, Single] = {}
         self.graph.check()
         verify(self)
 
@@ -150,7 +119,7 @@ class Checked(Program):
         outputs, failed = super().__call__(arrays)
         if failed >= 0 or any(n.op.name == "debug_callback" for n in self.graph.nodes):
             return outputs, failed
-        found = inspect(self, arrays, outputs)
+        found = inspect(self, arrays, outputs, self.singles)
         if found:
             warnings.warn(str(found), DebugWarning, stacklevel=2)
         if found.difference is not None:
@@ -179,8 +148,8 @@ def check(graph: Graph, arrays: Sequence[Array]) -> Findings:
     >>> graph = wg.trace(f, np.zeros(3))
     >>> print(check(graph, [np.array([2.0, 0.5, 1.0])]))
     nan at [1] comes of v0 = sqrt(shifted)
-      with shifted = -0.5
-      in ...
+      with shifted = -0.5, of shifted = subtract(x, 1.0) in ...: shifted = x - 1.0
+      in ...: return np.sum(np.sqrt(shifted))
     """
     graph.check()
     program = Program(graph)
@@ -211,15 +180,20 @@ def verify(program: Program) -> None:
 
 
 def inspect(
-    program: Program, arrays: Sequence[Array], outputs: Sequence[Array]
+    program: Program,
+    arrays: Sequence[Array],
+    outputs: Sequence[Array],
+    singles: dict[str, Single] | None = None,
 ) -> Findings:
-    """What is wrong with a run of a program."""
+    """What is wrong with a run of a program; `singles` keeps its compiled steps."""
     names = names_of(program.graph)
     found = Findings()
-    values, found.difference = _compared(program, arrays, names)
+    values, found.difference = _compared(
+        program, arrays, names, found.notes, {} if singles is None else singles
+    )
     if found.difference is None:
         found.difference = _whole(program, values, outputs, names)
-    _trace_back(program.graph, values, names, found)
+    found.faults, found.first_nan = made_bad(program.graph, values, names)
     return found
 
 
@@ -227,7 +201,11 @@ def inspect(
 
 
 def _compared(
-    program: Program, arrays: Sequence[Array], names: Mapping[Node, str]
+    program: Program,
+    arrays: Sequence[Array],
+    names: Mapping[Node, str],
+    notes: list[str],
+    singles: dict[str, Single],
 ) -> tuple[dict[Node, Any], Difference | None]:
     """Every node's value, and the first step that differs from NumPy on its inputs."""
     graph = program.graph
@@ -241,8 +219,12 @@ def _compared(
         expected = reference(step, values)
         values.update(expected)
         if first is None:
-            single = Single(step, graph.nodes)
-            single(values)
+            if name not in singles:
+                singles[name] = Single(step, graph.nodes)
+            single = singles[name]
+            if single(values):
+                notes.append(f"{name} gave up; NumPy ran the program instead.")
+                continue
             first = _difference(name, expected, single.outputs, names)
         if first is None:  # the next step gets what it gets in the program
             values.update(single.outputs)
@@ -265,7 +247,7 @@ def _difference(
         at = _apart(np.asarray(y), np.asarray(expected[node]), scale)
         if at is not None:
             there = np.asarray(expected[node])[at]
-            told = _step(node, names)
+            told = step_text(node, names)
             return Difference(step, told, at, y[at], there, node.line)
     return None
 
@@ -311,125 +293,9 @@ def _whole(
         expected = np.asarray(values[node])
         at = _apart(np.asarray(y), expected, scale)
         if at is not None:
-            told = _step(node, names)
+            told = step_text(node, names)
             return Difference(
                 "the program as a whole", told, at, np.asarray(y)[at], expected[at],
                 node.line,
             )  # fmt: skip
     return None
-
-
-# nan and inf ----------------------------------------------------------------------
-
-
-def _trace_back(
-    graph: Graph, values: Mapping[Node, Any], names: Mapping[Node, str], found: Findings
-) -> None:
-    """From results that aren't finite to the steps that made them so."""
-    pending = [n for n in graph.outputs if _is_bad(values[n])]
-    seen: set[Node] = set()
-    made: list[Node] = []
-    while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        before = [i for i in _taken(node, values) if _is_bad(values[i])]
-        if not before:
-            made.append(node)
-        pending += before
-    made.sort(key=lambda n: n.number)
-    found.faults = [_fault(n, values, names) for n in made[:3]]
-    if made and not any(_has_nan(values[n]) for n in made):
-        nans = [n for n in seen if _has_nan(values[n])]
-        if nans:
-            first = min(nans, key=lambda n: n.number)
-            found.first_nan = f"{_step(first, names)}   # {first.line}"
-
-
-def _taken(node: Node, values: Mapping[Node, Any]) -> tuple[Node, ...]:
-    """The operands that a result depends on: of a choice, those that were chosen."""
-    if node.op.name != "where":
-        return node.inputs
-    condition, a, b = node.inputs
-    on = np.asarray(values[condition], bool)
-    taken = []
-    for x, here in ((a, on), (b, ~on)):
-        if np.any(here & ~np.isfinite(values[x])):
-            taken.append(x)
-    return tuple(taken)
-
-
-def _is_bad(x: Any) -> bool:
-    if isinstance(x, tuple):
-        return any(map(_is_bad, x))
-    x = np.asarray(x)
-    return bool(is_inexact(x.dtype) and not np.isfinite(x).all())
-
-
-def _has_nan(x: Any) -> bool:
-    if isinstance(x, tuple):
-        return any(map(_has_nan, x))
-    x = np.asarray(x)
-    return bool(is_inexact(x.dtype) and np.isnan(x).any())
-
-
-def _fault(node: Node, values: Mapping[Node, Any], names: Mapping[Node, str]) -> Fault:
-    y = values[node]
-    y = np.asarray(y if not isinstance(y, tuple) else next(filter(_is_bad, y)))
-    flat = int(np.argmax(~np.isfinite(y)))
-    at = tuple(int(i) for i in np.unravel_index(flat, y.shape)) if y.ndim else ()
-    operands = tuple(
-        (names[i], _told(node, k, values, at), _made_elsewhere(i, node, names))
-        for k, i in enumerate(node.inputs)
-        if not (i.op is CONSTANT and not i.type.shape)
-    )
-    return Fault(
-        _step(node, names), node.op.name, at, y[at].item(), operands, node.line,
-        node.scope,
-    )  # fmt: skip
-
-
-def _made_elsewhere(operand: Node, node: Node, names: Mapping[Node, str]) -> str:
-    """The last step of another line that an operand comes of.
-
-    Backward steps are on the line that asked for derivatives: what they come of is the
-    forward step that they differentiate.
-    """
-    pending, seen = [operand], set[Node]()
-    while pending and len(seen) < 100:
-        n = max(pending, key=lambda n: n.number)
-        pending.remove(n)
-        if n in seen:
-            continue
-        seen.add(n)
-        if n.op not in (INPUT, CONSTANT) and n.line not in ("", node.line):
-            return f"{_step(n, names)} in {n.line}"
-        pending += n.inputs
-    return ""
-
-
-def _told(node: Node, k: int, values: Mapping[Node, Any], at: tuple[int, ...]) -> str:
-    """An operand: the element that was used, or what its elements are like."""
-    operand = node.inputs[k]
-    x = np.asarray(values[operand])
-    if not x.shape:
-        return f"{x[()]:.6g}" if x.dtype.kind == "f" else str(x[()])
-    if is_elementwise(node):
-        there = forms.at_operand(operand, at, node.shape)
-        return str(x[tuple(int(i) for i in there if isinstance(i, int))])
-    if x.size <= 8:
-        return " ".join(np.array2string(x, precision=6).split())
-    return f"{operand.type}, from {x.min()} to {x.max()}"
-
-
-def _step(node: Node, names: Mapping[Node, str]) -> str:
-    if node.op is INPUT:
-        return f"the argument {names[node]}"
-    if node.op is CONSTANT:
-        return "a constant"
-    if node.op is PART:
-        return f"{names[node]} = {node.inputs[0].op.name}(…)[{node.params['index']}]"
-    args = [names[i] for i in node.inputs]
-    args += [f"{k}={v}" for k, v in node.params.items()]
-    return f"{names[node]} = {node.op.name}({', '.join(args)})"

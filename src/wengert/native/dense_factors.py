@@ -314,13 +314,16 @@ def _determinant(
     walks = [(size, (*by, by[1] // dtype.itemsize * real)) for size, by in walks]
     lu_at, pivots_at = memory.matrix(dtype, n, n), memory.layout.take(4 * n)
     room_at = memory.layout.take(ROOM)
+    # A result that nobody asked for goes here.
+    spare_at = memory.layout.take(math.prod(shape[:-2]) * dtype.itemsize * logarithm)
 
     def write(
         e: Emitter, args: Sequence[str], results: Sequence[str], scratch: str, _: bool
     ) -> None:
         status, info = memory.begin(e, scratch)
         lu, pivots = shifted(e, scratch, lu_at), shifted(e, scratch, pivots_at)
-        both = (results[0], results[1]) if logarithm else (results[0], results[0])
+        spare = shifted(e, scratch, spare_at) if not all(results) else ""
+        both = [results[k * logarithm] or spare for k in (0, 1)]
         with nest(e, walks, (args[0], *both)) as (a, y, log):
             place = (lu, pivots, status, info)
             factor(e, dtype, n, place, (a, _last(strides)))

@@ -33,6 +33,7 @@ from wengert.native.entry import (
 from wengert.native.walker import Do, Header
 
 _INT_CODES = {"i1": 0, "i2": 1, "i4": 2, "i8": 3, "f4": 4, "f8": 5}
+_SMALL = 2**64 - 1  # an int64 that is no larger than an int32
 _CELL = 16  # bytes for one number
 
 
@@ -106,7 +107,7 @@ def encode(signature: Signature, program: int, failed: Any = None) -> Record:
     for captured in signature.captured:
         _write_captured(w, captured)
     _write_arguments(w, signature)
-    outs = _write_outputs(w, signature.result)
+    outs = _write_outputs(w, signature)
     _write_result(w, signature.result, outs)
     return _finish(w, signature, program, failed)
 
@@ -192,7 +193,8 @@ def _write_container(
     w.held += n
     kind, into = w.of(part.type), ("values", first)
     if isinstance(part, Dict):
-        w.write(Do.DICT, at, kind, n, into, *(w.of(k) for k in part.keys))
+        do = Do.ORDERED if part.ordered else Do.DICT
+        w.write(do, at, kind, n, into, *(w.of(k) for k in part.keys))
     elif isinstance(part, Fields):
         w.write(Do.TYPE, at, kind)
         for i, name in enumerate(part.names):
@@ -209,6 +211,8 @@ def _write_leaf(w: _Writer, at: tuple[str, int], leaf: Leaf) -> None:
         w.held += 1  # a copy, if it isn't contiguous
         descr = w.of(np.dtype(dtype))
         w.write(Do.ARRAY, at, to, descr, dtype.num, len(leaf.shape), *leaf.shape)
+        if leaf.strict:
+            w.write(Do.IN_ORDER, at)
     elif leaf.kind == "scalar":
         w.write(Do.SCALAR, at, to, w.of(dtype.type))
     else:
@@ -222,12 +226,15 @@ def _write_leaf(w: _Writer, at: tuple[str, int], leaf: Leaf) -> None:
             w.write(Do.BOOL, at, to, cell)
         else:
             code = _INT_CODES[f"{dtype.kind}{dtype.itemsize}"]
+            code = _SMALL if leaf.strict and code == _INT_CODES["i8"] else code
             w.write(Do.INT, at, to, cell, code)
 
 
-def _write_outputs(w: _Writer, result: Any) -> dict[tuple[type, int], tuple[str, int]]:
+def _write_outputs(
+    w: _Writer, signature: Signature
+) -> dict[tuple[type, int], tuple[str, int]]:
     """Room for the outputs, the run, and the copies; says where each one stands."""
-    leaves = outputs_of(result)
+    leaves = [*outputs_of(signature.result), *signature.dropped]
     made: dict[tuple[type, int], tuple[str, int]] = {}
     copies = []
     w.outputs = len({leaf.slot for leaf in leaves if isinstance(leaf, Out)})

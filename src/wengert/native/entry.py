@@ -36,12 +36,14 @@ class Leaf:
     if it isn't C-contiguous and aligned);
     `scalar` a NumPy scalar; the others are Python's, converted to `dtype`. A Python
     `int` that doesn't fit the dtype doesn't match. `shape` is () for all but arrays.
+    `strict`: no array in another order than C, and no int beyond 32 bits, matches.
     """
 
     slot: int
     dtype: np.dtype[Any]
     shape: tuple[int, ...] = ()
     kind: Kind = "array"
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Dict:
-    """A dict, or exactly a subclass of it, with these keys in any order.
+    """A dict, or exactly a subclass of it, with these keys; `ordered`: in this order.
 
     As a result: a new dict with the keys in this order.
     """
@@ -70,6 +72,7 @@ class Dict:
     keys: tuple[Any, ...]
     children: tuple[Any, ...]
     type: type = dict
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ class Signature:
         keywords: names and values, in the order of the call.
         captured: looked at before the arguments.
         result: how the outputs become the result.
+        dropped: numbers that the program writes and the result doesn't show.
         arena: bytes of scratch memory that the program needs.
         unlock: whether other Python threads may run while the program does.
     """
@@ -179,6 +183,7 @@ class Signature:
     result: Any
     keywords: dict[str, Any] = field(default_factory=dict)
     captured: tuple[Watch | Load | Fixed, ...] = ()
+    dropped: tuple[Out, ...] = ()
     arena: int = 0
     unlock: bool = False
 
@@ -229,7 +234,7 @@ def check(signature: Signature) -> None:
     slots = sorted(leaf.slot for leaf in inputs_of(signature))
     if slots != list(range(len(slots))):
         raise ValueError(f"the input slots are 0, 1, 2 …, each once; these are {slots}")
-    outputs = outputs_of(signature.result)
+    outputs = [*outputs_of(signature.result), *signature.dropped]
     outs = sorted({leaf.slot for leaf in outputs if isinstance(leaf, Out)})
     if outs != list(range(len(outs))):
         raise ValueError(f"the output slots are 0, 1, 2 …; these are {outs}")

@@ -14,8 +14,8 @@ from wengert.core.types import Type
 from wengert.graph.graph import Node
 from wengert.native import arithmetic, chunks, combine
 from wengert.native.access import Memory, active
-from wengert.native.codegen import Elements, looked_atoms
-from wengert.native.forms import Place, at_operand, element_of, fold_of, indexed
+from wengert.native.codegen import BOOL, Elements, looked_atoms
+from wengert.native.forms import Place, Read, at_operand, element_of, fold_of, indexed
 from wengert.native.index import At, Index, Looked, Var, add, flat, index_of
 from wengert.native.ir import Emitter, Kind, number
 from wengert.native.kernel import Frame, Kernel, Root
@@ -23,6 +23,7 @@ from wengert.native.values import Dtype, Registers, Value
 
 BLOCK = 128  # vectors that are added before their sum joins the total
 COPIES = 4  # vectors that a short loop's fold runs in at once
+FEW_PRODUCTS = 3  # where zero wins, that are written exactly at once
 SPLITS = 6  # parts a nest may be split into for tests on its indices
 
 Key = tuple[Node, Place]
@@ -91,6 +92,8 @@ class Writer:
 
     def write(self) -> Code:
         """The kernel's functions."""
+        if 0 in self.kernel.loops:  # a write of nothing is a copy
+            return self.code
         whole = [(0, n) for n in self.kernel.loops]
         first = Nest(self, self.name, whole, None, {})
         text = first.write()
@@ -230,6 +233,9 @@ class Nest:
             writer.nodes,
             writer.plain,
         )
+        products = [n for n in self.kernel.inlined if n.op.name == "strong_product"]
+        scatters = any(r.kind == "scatter" for r in self.kernel.roots)
+        self.elements.exact = scatters or len(products) < FEW_PRODUCTS
         self.totals: dict[tuple[int, Place], Total] = {}
         self.body: list[str] = []  # the innermost loop with all its passes
 
@@ -550,20 +556,90 @@ class Nest:
         Returns, for each total that the pass adds to, its register before and after.
         """
         running: dict[tuple[int, Place, int], tuple[str, str]] = {}
+        stored: list[tuple[Root, Frame]] = []
+        folded: list[tuple[int, Root, Frame, list[Read]]] = []
         for number_, root in enumerate(self.kernel.roots):
             for frame in root.frames(where):
                 if root.kind == "scatter":
                     self._scatter(root, frame)
                 elif root.fold is None or not root.folded_depths():
-                    self._store(root, frame)
+                    self._store(self.elements, root, frame)
+                    stored.append((root, frame))
                 else:
-                    self._fold(number_, root, frame, copy, p, running)
+                    reads = root.fold.reads(frame.at, frame.along)
+                    self.elements.compute(reads)
+                    folded.append((number_, root, frame, reads))
+        repaired = self._repaired(stored, [r for *_, reads in folded for r in reads])
+        for number_, root, frame, reads in folded:
+            values = [repaired.get(r) or self.elements.values[r] for r in reads]
+            self._fold(number_, root, frame, copy, p, running, values)
         return running
 
-    def _store(self, root: Root, frame: Frame) -> None:
+    def _store(self, elements: Elements, root: Root, frame: Frame) -> None:
         node = root.node
-        (v,) = self.elements.compute([(node, frame.at)])
+        (v,) = elements.compute([(node, frame.at)])
         self.memory.store(node, node.dtype, flat(frame.at, node.shape), v)
+
+    def _repaired(
+        self, stored: list[tuple[Root, Frame]], reads: list[Read]
+    ) -> dict[Read, Value]:
+        """Where a nan shows up in what is in doubt: all that again, exactly.
+
+        Stored elements are stored once more; folded ones get new values.
+        """
+        found = self.elements
+        stored = [(r, f) for r, f in stored if (r.node, f.at) in found.doubted]
+        reads = [r for r in dict.fromkeys(reads) if r in found.doubted]
+        doubted = [found.values[r.node, f.at] for r, f in stored]
+        doubted += [found.values[r] for r in reads] + found.suspects
+        found.suspects = []
+        if not doubted:
+            return {}
+        r = self.registers
+        e = r.at(r.inner)
+        bad = self._any_nan(e, doubted)
+        again, join = e.label("again"), e.label("join")
+        before = e.block
+        e.do(f"br i1 {bad}, label %{again}, label %{join}, !prof !1")
+        e.place(again)
+        # What is written in this block can't be used after it.
+        kept = dict(r.atoms), dict(r.spread)
+        exact = found.again()
+        for root, frame in stored:
+            self._store(exact, root, frame)
+        new = exact.compute(reads)
+        texts = [r.text(v, v.dtype, r.inner) for v in new]
+        after = e.block
+        r.atoms, r.spread = kept
+        e.do(f"br label %{join}")
+        e.place(join)
+        repaired = {}
+        for read, text in zip(reads, texts, strict=True):
+            v = found.values[read]
+            k = r.kind(v.dtype, r.inner)
+            x = e.let(f"phi {k} [{v.text}, %{before}], [{text}, %{after}]")
+            repaired[read] = Value(x, v.dtype, r.inner)
+        return repaired
+
+    def _any_nan(self, e: Emitter, values: list[Value]) -> str:
+        """Whether any lane of any value is inf or nan: x − x is 0 of all others."""
+        r = self.registers
+        flags = []
+        for dtype in dict.fromkeys(v.dtype for v in values if v.dtype.kind == "f"):
+            k = r.kind(dtype, r.inner)
+            total = ""
+            for text in dict.fromkeys(v.text for v in values if v.dtype == dtype):
+                x = e.let(f"fsub {k} {text}, {text}")
+                total = e.let(f"fadd {k} {total}, {x}") if total else x
+            flags.append(e.let(f"fcmp uno {k} {total}, {total}"))
+        k = r.kind(BOOL, r.inner)
+        flag = flags[0]
+        for other in flags[1:]:
+            flag = e.let(f"or {k} {flag}, {other}")
+        if k.width == 1:
+            return flag
+        bits = e.let(f"bitcast {k} {flag} to i{k.width}")
+        return e.let(f"icmp ne i{k.width} {bits}, 0")
 
     def _scatter(self, root: Root, frame: Frame) -> None:
         """x[key] = v or += v at one place; in order, since places may repeat."""
@@ -599,12 +675,11 @@ class Nest:
         copy: int,
         p: Pass | None,
         running: dict[tuple[int, Place, int], tuple[str, str]],
+        values: list[Value],
     ) -> None:
         """One term joins the fold's running value, or its place in memory."""
         assert root.fold is not None and p is not None
-        reads = root.fold.reads(frame.at, frame.along)
         dtype = root.node.dtype
-        values = self.elements.compute(reads)
         factors = self.elements.term(values, dtype)
         folded = root.folded_depths()
         if self.depths not in folded:

@@ -20,6 +20,7 @@ from wengert.ops.index import has_arrays, result_shape
 
 REPEAT = 8  # instructions: dearer values are stored rather than computed twice
 DEEP = 150  # operations in a row before one is stored
+NESTED = 30  # as many operations count those whose indices would nest in each other
 MANY = 6000  # values in one kernel, elements written out counted singly
 SPREAD = 64  # elements of trailing axes that are written out
 SHORT = 4  # an innermost axis up to here makes a poor vector
@@ -130,6 +131,8 @@ class Partition:
         return math.prod(fold.extents) <= SHORT or self._library(node) is None
 
     def _library(self, node: Node) -> LibraryCall | None:
+        if any(not i.type.size for i in node.inputs):
+            return None  # no step makes what has no elements
         parts = self.parts.get(node, ())
         strides = [untransposed(i)[1] for i in node.inputs]
         if isinstance(node.type, Type):
@@ -196,10 +199,15 @@ class Partition:
             elif node.op.name in forms.PIECEWISE:
                 own = 2
             work[node] = min(own + sum(work[i] for i in node.inputs), 10**6)
-            depth[node] = 1 + max((depth[i] for i in node.inputs), default=0)
-            if depth[node] > DEEP:
-                depth[node] = 0
+            above = (depth[i] for i in node.inputs if depth[i] < DEEP)
+            depth[node] = max(above, default=0) + (NESTED if self._nests(node) else 1)
         return work, depth
+
+    def _nests(self, node: Node) -> bool:
+        """Whether what is above is read at an index that holds the index here."""
+        if node.op.name == "index":
+            return has_arrays(node.params["key"])
+        return node.op.name in ("roll", "reshape")
 
     def _needs_memory(self, user: Node, node: Node) -> bool:
         """Whether a user reads the whole result, not elements on the way."""
@@ -281,6 +289,8 @@ class Partition:
         for node in self.nodes:
             if node not in self.stored:
                 continue
+            if isinstance(node.type, Type) and not node.type.size:
+                continue  # no step makes nothing
             if node in self.calls or node in self.why:
                 results = self.parts.get(node, (node,))
                 step: Step = (

@@ -100,7 +100,7 @@ def answer(path: Path, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     pending = [*zip(args, signature.arguments, strict=True)]
     pending += zip(kwargs.values(), signature.keywords.values(), strict=True)
     _take(pending, inputs)
-    leaves = outputs_of(signature.result)
+    leaves = [*outputs_of(signature.result), *signature.dropped]
     outputs = {leaf.slot: np.empty(leaf.shape, leaf.dtype)
                for leaf in leaves if isinstance(leaf, Out)}  # fmt: skip
     status = _call(path, inputs, outputs)
@@ -187,6 +187,8 @@ def _parts(value: Any, part: Tuple | List | Dict | Fields) -> list[Any]:
         return list(value)
     if any(key not in value for key in part.keys):
         raise Differs
+    if part.ordered and tuple(value) != part.keys:
+        raise Differs
     return [dict.__getitem__(value, key) for key in part.keys]
 
 
@@ -195,9 +197,13 @@ def _leaf(value: Any, leaf: Leaf) -> _Array:
         fits = type(value) is np.ndarray and value.shape == leaf.shape
         if not (fits and value.dtype == leaf.dtype and value.dtype.isnative):
             raise Differs
+        if leaf.strict and not value.flags.c_contiguous:
+            raise Differs
         return np.require(value, requirements=["C", "ALIGNED"])
     wanted = leaf.dtype.type if leaf.kind == "scalar" else _PYTHON[leaf.kind]
     if type(value) is not wanted:
+        raise Differs
+    if leaf.strict and leaf.kind == "int" and not -(2**31) <= value < 2**31:
         raise Differs
     try:
         with np.errstate(over="ignore"):

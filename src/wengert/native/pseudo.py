@@ -5,12 +5,10 @@ with the axes that are written out in the code as loops over letters.
 """
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from wengert.graph.graph import CONSTANT, Graph, Node
-from wengert.graph.variables import assigned
+from wengert.graph.graph import CONSTANT, Node
 from wengert.native import forms
 from wengert.native.codegen import constant_at, looked_atoms
 from wengert.native.forms import Fold, Piece, Place, Read, Test
@@ -29,7 +27,7 @@ from wengert.native.kernel import Kernel, Root
 from wengert.native.nest import lane_index
 
 COLUMN = 44  # where the user's lines stand
-WIDEST = 60  # characters of them
+WIDEST = 80  # characters of them
 _LETTERS = "ijklmnpqrstuvw"
 _SIGNS = {
     "add": "+", "subtract": "-", "multiply": "*", "strong_product": "*", "divide": "/",
@@ -40,22 +38,6 @@ _SIGNS = {
 _ADDS = {"add": "+=", "multiply": "*=", "logical_and": "&=", "logical_or": "|="}
 
 Names = Mapping[Node, str]
-
-
-def names_of(graph: Graph) -> dict[Node, str]:
-    """A different name for each node: the user's variable where there is one."""
-    names = graph.names()
-    taken = set(names.values())
-    for node, wish in assigned(graph.nodes).items():
-        if node in graph.inputs or node.op is CONSTANT:
-            continue
-        count = itertools.count(2)
-        name = wish
-        while name in taken:
-            name = f"{wish}_{next(count)}"
-        taken.add(name)
-        names[node] = name
-    return names
 
 
 class _Value(NamedTuple):

@@ -15,12 +15,13 @@ from wengert.core.errors import ShapeMismatch, at_the_edge, explain
 from wengert.core.types import Type
 from wengert.graph.graph import Graph, Node
 from wengert.graph.stage import trace
+from wengert.graph.variables import names_of
 from wengert.native import arithmetic, forms, link, machine
 from wengert.native.ir import Emitter
 from wengert.native.kernel import Kernel
 from wengert.native.partition import Host, Library, untransposed
 from wengert.native.program import Program, Segment
-from wengert.native.pseudo import Body, beside, names_of, pairs
+from wengert.native.pseudo import Body, beside, pairs
 
 _CALL = re.compile(r"call \w+ @wg_(?:blas|lapack)_(\w+)\(([^)]*)\)")
 _SHOWN = re.compile(r"@wg\.(?:int|letter)\.(\w+)")

@@ -53,6 +53,8 @@ class Do(IntEnum):
     TUPLE = auto()
     LIST = auto()
     DICT = auto()
+    ORDERED = auto()
+    IN_ORDER = auto()
     TYPE = auto()
     FIELD = auto()
     GLOBAL = auto()
@@ -93,7 +95,7 @@ def text() -> str:
         [parts.DECLARED, capi.reference_counting(), parts.READERS, parts.ARRAY_LIKE,
          parts.STORE_INT, parts.EQUAL, parts.RUN, parts.DROP, WALK]
     )  # fmt: skip
-    made = ("MAKE_TUPLE", "MAKE_LIST", "MAKE_DICT", "MAKE")
+    made = ("ORDERED", "MAKE_TUPLE", "MAKE_LIST", "MAKE_DICT", "MAKE")
     put_in: dict[str, object] = {
         **{h.name: h.value for h in Header},
         **{name: Do[name].value for name in made},

@@ -157,6 +157,14 @@ a.store:
   store ptr %a.after, ptr %pcs
   br label %loop
 
+IN_ORDER:                    ; op, value
+  %io.o = call ptr @value(ptr %frame, ptr %pc, i64 1)
+  %io.at = getelementptr i8, ptr %io.o, i64 64
+  %io.flags = load i32, ptr %io.at
+  %io.c = and i32 %io.flags, 1
+  %io.fine = icmp ne i32 %io.c, 0
+  br i1 %io.fine, label %step2, label %mismatch
+
 SCALAR:                      ; op, value, input, type
   %s.o = call ptr @value(ptr %frame, ptr %pc, i64 1)
   %s.type = call ptr @object(ptr %pc, i64 3)
@@ -292,6 +300,8 @@ q.one:
   %q.next = add i64 %q.i, 1
   br label %q.loop
 
+ORDERED:                     ; as DICT, and the keys stand in this order
+  br label %DICT
 DICT:                        ; op, value, type, count, into, keys…
   %d.o = call ptr @value(ptr %frame, ptr %pc, i64 1)
   %d.type = call ptr @object(ptr %pc, i64 2)
@@ -319,7 +329,14 @@ d.one:
 d.compare:
   %d.met = load ptr, ptr %key
   %d.expected = icmp eq ptr %d.met, %d.key
-  br i1 %d.expected, label %d.next.value, label %d.look
+  br i1 %d.expected, label %d.next.value, label %d.other
+d.other:
+  %d.ordered = icmp eq i64 %op, {ORDERED}
+  br i1 %d.ordered, label %d.equal, label %d.look
+d.equal:
+  %d.same = call i32 @equal(ptr %d.met, ptr %d.key)
+  switch i32 %d.same, label %fail [ i32 1, label %d.next.value
+                                    i32 0, label %mismatch ]
 d.next.value:
   %d.v1 = load ptr, ptr %val
   br label %d.store

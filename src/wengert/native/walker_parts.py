@@ -157,7 +157,8 @@ int:
 width:
   switch i64 %code, label %i64 [ i64 0, label %i8
                                  i64 1, label %i16
-                                 i64 2, label %i32 ]
+                                 i64 2, label %i32
+                                 i64 -1, label %small ]
 i8:
   %n8 = trunc i64 %n to i8
   store i8 %n8, ptr %cell
@@ -176,6 +177,12 @@ i32:
 i64:
   store i64 %n, ptr %cell
   ret i1 1
+small:
+  store i64 %n, ptr %cell
+  %n.low = trunc i64 %n to i32
+  %w.low = sext i32 %n.low to i64
+  %is.small = icmp eq i64 %w.low, %n
+  ret i1 %is.small
 check:
   %w = phi i64 [ %w8, %i8 ], [ %w16, %i16 ], [ %w32, %i32 ]
   %exact = icmp eq i64 %w, %n

@@ -5,6 +5,7 @@ from typing import Any
 
 from wengert.core.types import Array
 from wengert.graph.graph import Graph, Node
+from wengert.graph.variables import names_of
 from wengert.passes.explain import explained
 from wengert.passes.pipeline import PIPELINE
 from wengert.show.run import Run
@@ -35,14 +36,12 @@ def compiled_story(f: Any, run: Run) -> Compiled | None:
         note = "backend='numpy': the steps are run by NumPy, one by one."
         story["notes"].append(note)
         return story
-    try:
-        from wengert.native import machine
+    from wengert.native.link import CompileError
 
-        machine.binding()
-    except ImportError as error:
+    try:
+        _tell_program(story, graph, names, [run.values[n] for n in run.graph.inputs])
+    except (ImportError, CompileError) as error:
         story["notes"].append(f"Nothing is compiled here: {error}")
-        return story
-    _tell_program(story, graph, names, [run.values[n] for n in run.graph.inputs])
     return story
 
 
@@ -81,7 +80,6 @@ def _passed(run: Run) -> tuple[Graph, list[PassStory], dict[Node, str]]:
 
 def _named(graph: Graph, given: dict[Node, str]) -> dict[Node, str]:
     """The names of the explanation, and others for what only questions need."""
-    from wengert.native.pseudo import names_of
 
     found, taken = {}, set(given.values())
     for node, name in names_of(graph).items():
@@ -100,13 +98,13 @@ def _tell_program(
     story: Compiled, graph: Graph, names: dict[Node, str], leaves: list[Array]
 ) -> None:
     """Steps and times; `leaves` are the inputs' values."""
-    from wengert.native import pseudo, single, view
+    from wengert.native import single, view
     from wengert.native.partition import Host
     from wengert.native.program import Program
 
     program = Program(graph)
     story["seconds"], story["bytes"] = program.seconds, program.bytes
-    names = pseudo.names_of(program.graph) | {
+    names = names_of(program.graph) | {
         n: names[n] for n in program.graph.nodes if n in names
     }
     values: dict[Node, Any] = dict(zip(program.graph.inputs, leaves, strict=True))

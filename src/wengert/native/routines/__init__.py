@@ -11,7 +11,15 @@ from wengert.core.types import Type
 from wengert.graph.graph import Node
 from wengert.native.dense_emit import Step
 from wengert.native.forms import element_of
-from wengert.native.routines import place, scan, search, segments, sort
+from wengert.native.routines import (
+    convolve,
+    fold,
+    place,
+    scan,
+    search,
+    segments,
+    sort,
+)
 
 
 def lower(node: Node) -> Step | None:
@@ -49,6 +57,10 @@ _LOWER: dict[str, Callable[[Node], Step | None]] = {
     "partition_order": sort.order,
     "lexsort": sort.order,
     "permute": sort.permute,
+    "nanmax": fold.extremum,
+    "nanmin": fold.extremum,
+    "vector_norm": fold.norm,
+    "convolve": convolve.full,
     "searchsorted": search.places,
     "segment_sum": segments.sums,
     "segment_spread": segments.spread,

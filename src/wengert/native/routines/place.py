@@ -65,7 +65,7 @@ def _better(
     return e.let(f"icmp {sign}{test} {kind} {new}, {best}")
 
 
-# Lines side by side ----------------------------------------------------------------------
+# Lines side by side ------------------------------------------------------------------
 
 
 def _side_by_side(
@@ -108,7 +108,7 @@ def _columns(
     return c.now[1]
 
 
-# One line --------------------------------------------------------------------------------
+# One line ----------------------------------------------------------------------------
 
 
 def _in_line(e: Emitter, n: int, dtype: Dtype, greatest: bool, x: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from wengert.graph.graph import Node
+from wengert.native import arithmetic
 from wengert.native.dense_emit import Step
 from wengert.native.ir import Emitter, Kind, number
 from wengert.native.routines.writing import (
@@ -16,6 +17,7 @@ from wengert.native.routines.writing import (
     kind_of,
     lanes,
     load,
+    load_as,
     pieces,
     routine,
     splat,
@@ -28,9 +30,10 @@ _RESULT = np.dtype(np.intp)
 def places(node: Node) -> Step | None:
     """Where each value would stand in a sorted array; nans are the largest."""
     a, v = node.inputs
-    if a.dtype != v.dtype or not a.type.size:
+    if a.dtype != v.dtype and (a.type.weak or v.type.weak):
         return None
-    dtype, n, count = in_memory(a.dtype), a.type.size, v.type.size
+    dtypes = (a.dtype, np.result_type(a.dtype, v.dtype))
+    n, count = a.type.size, v.type.size
     left = node.params["side"] == "left"
 
     def body(
@@ -38,16 +41,19 @@ def places(node: Node) -> Step | None:
     ) -> None:
         for first, end, width in pieces(count, 2 * lanes(_RESULT)):
             with counting(e, end, first, width) as k:
-                wanted = load(e, dtype, args[1], k, width)
-                found = _searched(e, n, dtype, left, args[0], wanted, width)
+                wanted = load_as(e, v.dtype, dtypes[1], args[1], k, width)
+                found = _searched(e, n, dtypes, left, args[0], wanted, width)
                 store(e, _RESULT, results[0], k, found, width)
 
     return routine("searchsorted", body)
 
 
 def _searched(
-    e: Emitter, n: int, dtype: Dtype, left: bool, a: str, wanted: str, width: int
-) -> str:
+    e: Emitter, n: int, dtypes: tuple[Dtype, Dtype], left: bool, a: str, wanted: str,
+    width: int,
+) -> str:  # fmt: skip
+    """`dtypes`: of the sorted array, and that which both are compared in."""
+    given, dtype = in_memory(dtypes[0]), in_memory(dtypes[1])
     index = Kind("i64", width)
     carried = [(index, number(index, 0)), (INDEX, str(n))]
     with carrying(e, _halvings(n), carried) as c:
@@ -55,13 +61,15 @@ def _searched(
         half = e.let(f"lshr i64 {size}, 1")
         middle = e.let(f"add {index} {low}, {splat(e, index, half)}")
         before = e.let(f"add {index} {middle}, {number(index, -1)}")
-        seen = _gather(e, dtype, a, before, width)
+        seen = _gather(e, given, a, before, width)
+        seen = arithmetic.convert(e, seen, width, given, dtype)
         up = _beyond(e, kind_of(dtype, width), dtype, left, seen, wanted)
         c.then[0] = e.let(
             f"select {index.of('i1')} {up}, {index} {middle}, {index} {low}"
         )
         c.then[1] = e.let(f"sub i64 {size}, {half}")
-    seen = _gather(e, dtype, a, c.now[0], width)
+    seen = _gather(e, given, a, c.now[0], width)
+    seen = arithmetic.convert(e, seen, width, given, dtype)
     up = _beyond(e, kind_of(dtype, width), dtype, left, seen, wanted)
     one = e.let(f"zext {index.of('i1')} {up} to {index}")
     return e.let(f"add {index} {c.now[0]}, {one}")

@@ -34,7 +34,7 @@ from wengert.native.routines.writing import (
     when,
 )
 
-_SHORT = 128  # elements up to which comparing all with all is faster
+_SHORT = 100  # elements up to which comparing all with all is faster
 _MANY = 6000  # elements from which fewer, longer digits are
 _ORDER, _COUNT = np.dtype(np.int32), np.dtype(np.int32)
 _RESULT = np.dtype(np.intp)

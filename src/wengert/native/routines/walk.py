@@ -54,7 +54,9 @@ class Lines(NamedTuple):
         kind, found = self.kind(wanted), "poison"
         for i in range(self.width):
             one = load_as(e, given, wanted, x, plus(e, place, i * self.apart))
-            found = e.let(f"insertelement {kind} {found}, {kind.element} {one}, i32 {i}")
+            found = e.let(
+                f"insertelement {kind} {found}, {kind.element} {one}, i32 {i}"
+            )
         return found
 
     def store(

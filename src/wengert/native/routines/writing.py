@@ -285,7 +285,6 @@ def any_lane(e: Emitter, width: int, flags: str) -> str:
 
 __all__ = [
     "INDEX", "Axis", "Body", "Carried", "Dtype", "any_lane", "around", "at", "carrying",
-    "counting", "function", "in_memory", "kind_of", "lanes", "load", "load_as", "pieces",
-    "plus", "routine", "splat",
-    "store", "times", "when",
+    "counting", "function", "in_memory", "kind_of", "lanes", "load", "load_as",
+    "pieces", "plus", "routine", "splat", "store", "times", "when",
 ]  # fmt: skip

@@ -59,13 +59,22 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array
     s = svdvals(m)
     rank = np.sum(s > cutoff(m, rcond) * np.max(s, initial=0.0))
     rows, n = np.shape(m)
-    value = known(rank)
-    if rows > n and (value is None or np.all(value == n)):
+    if rows > n and _is_everywhere(rank, n):
         off = columns - m @ x
         residuals = np.sum(np.real(off * np.conjugate(off)), axis=0)
     else:
         residuals = np.zeros(0, s.dtype)
     return (x[:, 0] if np.ndim(y) == 1 else x), residuals, rank, s
+
+
+def _is_everywhere(rank: Array, n: int) -> bool:
+    """Whether this is the rank of all; asked of values that are staged as a guard."""
+    value, staged = known(rank), rank
+    while isinstance(staged, Tracer) and not staged.interp.stages:
+        staged = staged.value
+    if value is None:
+        return True
+    return bool(np.all((staged if isinstance(staged, Tracer) else value) == n))
 
 
 @implements(np.linalg.tensorinv)

@@ -11,8 +11,8 @@ function fillCompiled(host, compiled) {
   const lead = `${compiled.before} operations, ${compiled.after} after the passes`
     + (counts ? `; ${counts}, ${compiled.bytes} bytes of code, compiled in `
                 + `${duration(compiled.seconds)}.` : ".");
-  host.replaceChildren(h("p", { class: "lead" }, lead),
-    ...notes.map((note) => h("p", { class: "lead" }, note)),
+  const head = [lead, ...notes].map((text) => h("p", { class: "why" }, text));
+  host.replaceChildren(h("section", { class: "sheet" }, head),
     ...(lines.length ? [timesView(lines)] : []),
     ...steps.map(stepView), passesView(passes));
 }

@@ -7,6 +7,7 @@ import threading
 import time
 import types
 import warnings
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,12 +22,11 @@ from wengert.core.errors import (
 )
 from wengert.graph.graph import Graph
 from wengert.graph.stage import input_names
-from wengert.transforms.jit.mirror import SeenThrough
 from wengert.transforms.jit.paths import Miss, Path, overlap
 from wengert.transforms.jit.report import Report, of_path
 from wengert.transforms.jit.signature import Arguments, Call, Traced, Unknown
 from wengert.transforms.jit.staging import OuterTrace, staged
-from wengert.transforms.jit.world import is_users
+from wengert.transforms.jit.world import COMPILED, is_users
 
 # Errors that may come of what traced values can't do, wherever they are raised.
 _OF_TRACES = (WengertError, TypeError, AttributeError)
@@ -116,7 +116,8 @@ def jit(
         raise ShapeMismatch(
             explain("backend is 'native' or 'numpy'.", repr(backend), "pick one.")
         )
-    return Jit(f, static_argnums, static_argnames, max_paths, backend)
+    made = Jit(f, static_argnums, static_argnames, max_paths, backend)
+    return made if backend == "numpy" else made.as_native()
 
 
 class _Kept:
@@ -130,8 +131,22 @@ class _Kept:
         self.raw = False
 
 
-class Jit(SeenThrough):
-    """A compiled function: call it as the function it was made from."""
+# So many paths at most are known to the native call; each costs a look on the way.
+_FAST = 16
+
+
+class _Kind(type):
+    def __instancecheck__(cls, x: Any) -> bool:
+        core = vars(x).get("__jit__") if type(x) in COMPILED else None
+        return super().__instancecheck__(core or x)
+
+
+class Jit(metaclass=_Kind):
+    """A compiled function: call it as the function it was made from.
+
+    Where native code can be had, callers hold a native function instead. It answers
+    the calls that it knows (see `fast`), and hands all others to this.
+    """
 
     __module__: str
     __qualname__: str
@@ -144,7 +159,12 @@ class Jit(SeenThrough):
         max_paths: int,
         backend: str,
     ) -> None:
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())
+        if type(f) not in COMPILED:
+            own = dir(type(self))
+            vars(self).update(
+                (k, v) for k, v in getattr(f, "__dict__", {}).items() if k not in own and k != "__wrapped__"
+            )
         self.function = f
         self.options = {
             "static_argnums": static_argnums, "static_argnames": static_argnames,
@@ -154,11 +174,43 @@ class Jit(SeenThrough):
         self.max_paths = max_paths
         self.backend = backend
         self._lock = threading.RLock()
+        self._native: Any = None  # a weak reference to the native function
+        self._chain: list[tuple[Any, Path]] = []  # its paths, and which ones they are
         self.clear()
+
+    def as_native(self) -> Any:
+        """A native function that has this behind it, or this where that can't be."""
+        try:
+            from wengert.native import callable as calls
+            from wengert.native import capi, machine
+
+            machine.binding()
+        except ImportError:
+            return self
+        if capi.supported() is not None:
+            return self
+        shown = {
+            name: value
+            for name, value in vars(self).items()
+            if not name.startswith("_") or name.startswith("__")
+        }
+        made = calls.make(
+            self,
+            {
+                **shown,
+                "report": self.report, "graph": self.graph, "clear": self.clear,
+                "__jit__": self, "__rebuild__": self.__reduce__,
+                "__shown__": self.__repr__, "__paths__": lambda: self.paths,
+            },
+        )  # fmt: skip
+        COMPILED.add(type(made))
+        self._native = weakref.ref(made)
+        return made
 
     def clear(self) -> None:
         """Forgets all paths."""
         with self._lock:
+            self._hand_over([])
             self._kept: dict[Any, _Kept] = {}
             self._eager: Counter[str] = Counter()
             self._notes: list[str] = []
@@ -183,11 +235,14 @@ class Jit(SeenThrough):
                 why = f"a step raised {type(error).__name__}: {error!s:.80}"
                 return self._plainly(why.partition("\n")[0], args, kwargs)
             if found is not None:
+                self._speed_up(found[1], call, args, kwargs)
                 return found[0]
         return self._new(call, before, miss, args, kwargs)
 
-    def _along(self, kept: _Kept, call: Call) -> tuple[list[Any] | None, Miss | None]:
-        """[the result] along the first path that fits, or why the last one doesn't."""
+    def _along(
+        self, kept: _Kept, call: Call
+    ) -> tuple[tuple[Any, Path] | None, Miss | None]:
+        """The result and the first path that fits, or why the last one doesn't."""
         miss: Miss | None = None
         ruled_out: list[tuple[Path, int]] = []
         for path in kept.paths:
@@ -197,7 +252,7 @@ class Jit(SeenThrough):
             if not isinstance(found, Miss):
                 if path is not kept.paths[0]:
                     kept.paths = [path, *(p for p in kept.paths if p is not path)]
-                return found, None
+                return (found[0], path), None
             miss = found if miss is None or found.guard > miss.guard else miss
             if found.guard >= 0:
                 ruled_out.append((path, found.guard))
@@ -231,7 +286,46 @@ class Jit(SeenThrough):
                 why = "arrays that are written into share memory"
                 return self._plainly(why, args, kwargs)
             kept.paths = [path, *kept.paths]
-        return self._first(path, call)
+        result = self._first(path, call)
+        self._speed_up(path, call, args, kwargs)
+        return result
+
+    def _speed_up(
+        self, path: Path, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Shows the native function a path that Python has just taken.
+
+        At its first call, and at later ones more and more rarely: there native code
+        has met another object in a place than the one that it knows.
+        """
+        path.answered += 1
+        if self._native is None or path.slow or path.answered & (path.answered - 1):
+            return
+        from wengert.transforms.jit.fast import Unfit, native_path
+
+        with self._lock:
+            try:
+                fast = native_path(path, call, args, kwargs)
+            except Unfit as why:
+                path.slow = str(why)
+                return
+            kept = self._kept.get(call.key)
+            if kept is None or path not in kept.paths:
+                return  # cleared meanwhile
+            self._hand_over([(fast, path), *self._chain])
+            path.add(fast)
+
+    def _hand_over(self, chain: list[tuple[Any, Path]]) -> None:
+        """Gives the native function these paths, as many as it may have."""
+        function = self._native() if self._native is not None else None
+        if function is None:
+            return
+        from wengert.native.callable import set_paths
+
+        self._chain = chain[:_FAST]
+        set_paths(function, [fast for fast, _ in self._chain])
+        for fast, path in chain[_FAST:]:
+            path.retire(fast)
 
     def _staged(self, kept: _Kept, call: Call, reason: str) -> Path:
         began = time.perf_counter()
@@ -318,10 +412,6 @@ class Jit(SeenThrough):
                 return path.graph
         return self._staged(_Kept(), call, "asked for").graph
 
-    def seen_through(self) -> Any:
-        """The function: under another jit it is staged with what is around it."""
-        return self.function
-
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a function in a class becomes a method."""
         return self if instance is None else types.MethodType(self, instance)
@@ -332,9 +422,13 @@ class Jit(SeenThrough):
     def __reduce__(self) -> Any:
         """By name where it stands there, decorated; else as the function it is of."""
         module = sys.modules.get(self.__module__)
-        if getattr(module, self.__qualname__, None) is self:
+        known = self._native() if self._native is not None else self
+        if getattr(module, self.__qualname__, None) is known:
             return self.__qualname__
         return _again, (self.function, self.options)
+
+
+COMPILED.add(Jit)
 
 
 def _again(f: Any, options: dict[str, Any]) -> Any:

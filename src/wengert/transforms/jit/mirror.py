@@ -16,6 +16,7 @@ from wengert.core.types import type_of
 from wengert.graph.graph import Node
 from wengert.transforms.jit.interpreter import JitStage
 from wengert.transforms.jit.world import (
+    COMPILED,
     MISSING,
     in_cell,
     is_array,
@@ -24,15 +25,8 @@ from wengert.transforms.jit.world import (
     is_users,
     is_users_module,
     reads,
+    seen_through,
 )
-
-
-class SeenThrough:
-    """A function that runs another one, and nothing of its own, while staging."""
-
-    def seen_through(self) -> Any:
-        """That other one."""
-        raise TypeError(f"{type(self).__name__} doesn't say what it runs")
 
 
 class Mirror:
@@ -65,8 +59,8 @@ class Mirror:
             return MethodType(self.of(x.__func__), self.of(x.__self__))
         if isinstance(x, ModuleType):
             return self._noted(x, _Module(x, self)) if is_users_module(x) else x
-        if isinstance(x, SeenThrough):
-            return self.of(x.seen_through())
+        if type(x) in COMPILED:
+            return self.of(seen_through(x))
         if is_instance(x) and vars(x):
             return self._instance(x)
         return x

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -35,6 +35,14 @@ class Miss(NamedTuple):
     line: str = ""
 
 
+class Counted(Protocol):
+    """What counts calls that don't come by here."""
+
+    @property
+    def calls(self) -> int:
+        """How many it has answered."""
+
+
 class Path:
     """One way through a function, compiled.
 
@@ -45,7 +53,8 @@ class Path:
         reason: why it was staged.
         seconds: how long staging, passes and compiling took.
         backend: "native" or "numpy".
-        calls: how often it was taken.
+        slow: why its calls go through Python; "" if they needn't.
+        answered: how many calls Python has answered since it was made.
     """
 
     def __init__(
@@ -63,7 +72,10 @@ class Path:
         self.names = names
         self.reason = reason
         self.backend = backend
-        self.calls = 0
+        self.slow = ""
+        self.answered = 0
+        self._counted = 0
+        self._fast: tuple[Counted, ...] = ()
         self.answers = [_key(g) for g in staged.graph.guards]
         self.graph, splits = optimized(staged.graph, staged.splits)
         self.segments = self._segments(splits)
@@ -75,6 +87,26 @@ class Path:
             made, self.backend = program(part.graph, self.backend)
             segments.append((part, made))
         return segments
+
+    @property
+    def calls(self) -> int:
+        """How often it was taken."""
+        return self._counted + sum(fast.calls for fast in self._fast)
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether native code answers calls of it."""
+        return bool(self._fast)
+
+    def add(self, fast: "Counted") -> None:
+        """A native path that calls may now take instead of this one."""
+        self._fast = (*self._fast, fast)
+
+    def retire(self, fast: "Counted") -> None:
+        """One that they don't take any more, with what it has counted."""
+        if fast in self._fast:
+            self._fast = tuple(f for f in self._fast if f is not fast)
+            self._counted += fast.calls
 
     def run(self, leaves: list[Any]) -> "list[Any] | Miss":
         """[the result], or why this path isn't for these arguments."""
@@ -90,7 +122,7 @@ class Path:
         if isinstance(outputs, Miss):
             return outputs
         self._write(outputs, leaves, places)
-        self.calls += 1
+        self._counted += 1
         return [self._result(outputs)]
 
     def _outputs(self, given: list[Array]) -> "list[Array] | Miss":

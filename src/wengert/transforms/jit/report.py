@@ -24,6 +24,7 @@ class PathReport:
         kernels: native loops; None without native code.
         bytes: of its constants and of its native code.
         programs: one more than the places where a shape depends on values.
+        call: "native", or why calls go through Python.
         host: operations that run as host calls, and why.
         backend: "native" or "numpy".
         notes: what else is to know.
@@ -40,6 +41,7 @@ class PathReport:
     kernels: int | None
     bytes: int
     programs: int
+    call: str
     host: dict[str, str]
     backend: str
     notes: list[str]
@@ -57,6 +59,11 @@ class PathReport:
         lines += [f"  guard:    {g}" for g in self.guards[:8]]
         if len(self.guards) > 8:
             lines.append(f"  guard:    … and {len(self.guards) - 8} more")
+        if self.backend == "native":
+            through = "native" if self.call == "native" else "through Python"
+            lines.append(
+                f"  called:   {through}" + ("" if through == self.call else f": {self.call}")
+            )
         if self.captured:
             lines.append(f"  reads:    {', '.join(self.captured)}")
         lines.append(f"  watches:  {self.watched} places")
@@ -114,6 +121,7 @@ def of_path(path: Path) -> PathReport:
         bytes=sum(getattr(n.params["value"], "nbytes", 8) for n in constants)
         + sum(getattr(run, "bytes", 0) for _, run in path.segments),
         programs=len(path.segments),
+        call=path.slow or ("native" if path.is_fast else "no native call here"),
         host=_on_host(path, nodes),
         backend=path.backend,
         notes=[

@@ -1,5 +1,6 @@
 """The arguments of a call: what makes a path of its own, and what is an input."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -130,6 +131,9 @@ class Arguments:
     ) -> None:
         self.f = f
         self.names = _parameters(f)
+        self.takes_any = self.names is None or any(
+            p.kind is p.VAR_KEYWORD for p in self.names
+        )
         self.numbers, self.words = _static(f, static_argnums, static_argnames)
 
     def take_apart(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
@@ -162,7 +166,9 @@ class Arguments:
                 raise Unknown(f"argument {i} is {type(x).__name__} {x!r:.40}")
             kinds.append(kind)
         found = tuple(kinds)
-        return Call((spec, found, fixed), leaves, found, spec, static)
+        # A structure is equal to one with the dicts' keys in another order; `f` isn't.
+        orders = _orders((args, kwargs) if self.takes_any else (args, *kwargs.values()))
+        return Call((spec, found, fixed, orders), leaves, found, spec, static)
 
     def _fixed(self, static: Any) -> tuple[Any, ...]:
         found = []
@@ -182,6 +188,23 @@ class Arguments:
                     ) from None
                 found.append((k, Static(type(by[k]), by[k])))
         return tuple(found)
+
+
+def _orders(x: Any) -> tuple[Any, ...]:
+    """The keys of all dicts inside, in their order."""
+    found: list[Any] = []
+    pending: list[Any] = [x]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            found.append(tuple(item))
+            pending.extend(item.values())
+        elif isinstance(item, list | tuple):
+            pending.extend(item)
+        elif dataclasses.is_dataclass(item) and not isinstance(item, type):
+            names = (field.name for field in dataclasses.fields(item))
+            pending.extend(getattr(item, name) for name in names)
+    return tuple(found)
 
 
 def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter] | None:

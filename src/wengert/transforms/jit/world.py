@@ -128,6 +128,15 @@ def is_plain(x: Any) -> bool:
     return isinstance(x, _EQUAL) and not isinstance(x, Tracer)
 
 
+# The kinds of compiled functions: each has the function itself in `__wrapped__`.
+COMPILED: set[type] = set()
+
+
+def seen_through(x: Any) -> Any:
+    """The function that a compiled one runs, and is staged in its place; else None."""
+    return vars(x)["__wrapped__"] if type(x) in COMPILED else None
+
+
 def is_record(x: Any) -> bool:
     """Whether `x` is an exact list, tuple, dict or a named tuple."""
     kind = type(x)
@@ -141,6 +150,8 @@ def is_instance(x: Any) -> bool:
     kind = type(x)
     if kind in _instances:
         return _instances[kind]
+    if kind in COMPILED:
+        return False
     found = (
         not isinstance(x, type | ModuleType | FunctionType | np.ndarray | Tracer)
         and type(kind) in (type, abc.ABCMeta)
@@ -186,6 +197,8 @@ def children(x: Any, names: frozenset[str] | None) -> Iterator[Child]:
         yield "attribute", "__func__", x.__func__
     elif isinstance(x, property):
         yield from (("attribute", n, getattr(x, n)) for n in ("fget", "fset"))
+    elif type(x) in COMPILED:
+        yield "attribute", "__wrapped__", seen_through(x)
     elif isinstance(x, FunctionType):
         yield from _of_function(x, names)
     elif isinstance(x, type):
