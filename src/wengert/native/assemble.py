@@ -160,8 +160,7 @@ class Assembly:
 
     def _reserve(self, size: int) -> int:
         """Scratch for partial results: the slot that points to it."""
-        self.reserved.append(self.arena)
-        self.arena += _rounded(size)
+        self.reserved.append(self.spare(size))
         return len(self.slots) + len(self.reserved)
 
     def _enter(self, e: Emitter) -> None:
@@ -248,6 +247,8 @@ class Assembly:
         )
         for r in step.results:
             results[0 if r is step.node else r.params["index"]] = self._pointer(e, r)
+        if step.node.op.name == "slogdet":  # which writes both its results
+            results = [r or self._spare(e, step.node) for r in results]
         scratch = "null"
         if step.call.scratch_bytes:
             offset = self.scratches[step.node]
@@ -256,6 +257,17 @@ class Assembly:
         if status is not None:
             bad = e.let(f"icmp ne i32 {status}, 0")
             self._return_if(e, bad, -2)
+
+    def _spare(self, e: Emitter, node: Node) -> str:
+        """Memory for a result that nobody asked for."""
+        size = max(t.size * t.dtype.itemsize for t in node.type)
+        return e.let(f"getelementptr i8, ptr %arena, i64 {self.spare(size)}")
+
+    def spare(self, size: int) -> int:
+        """The offset of so many more bytes."""
+        offset = self.arena
+        self.arena += _rounded(size)
+        return offset
 
     def _return_if(self, e: Emitter, flag: str, status: int) -> None:
         stop, go = e.label("stop"), e.label("go")

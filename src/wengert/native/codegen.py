@@ -95,9 +95,11 @@ class Elements:
     def _doubt(self, key: Read, plan: Plan) -> None:
         """Notes whether a value depends on a product that should be exact."""
         doubted = [k for k in plan.needs if k in self.doubted]
-        if self._is_plain or doubted:
+        v = self.values[key]
+        if self._is_plain or (doubted and v.known is None):
             self._is_plain = False
-            self.doubted.add(key)
+            if v.depth == self.registers.inner:
+                self.doubted.add(key)
             if key[0].op.name in HIDES:
                 self.suspects += [self.values[k] for k in doubted]
 
