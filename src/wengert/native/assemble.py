@@ -15,7 +15,7 @@ from wengert.native.forms import element_of
 from wengert.native.ir import Emitter, Kind, number
 from wengert.native.kernel import Kernel
 from wengert.native.nest import Code, Writer, fold_how
-from wengert.native.partition import Library, untransposed
+from wengert.native.partition import Library
 
 ALIGN = 64
 OUT_OF_BOUNDS = -1  # statuses; LAPACK's failures follow
@@ -240,8 +240,7 @@ class Assembly:
         e.declare(f"declare void @llvm.{name}({types})")
 
     def _call(self, e: Emitter, step: Library) -> None:
-        operands = [untransposed(i)[0] for i in step.node.inputs]
-        args = [self._pointer(e, n) for n in operands]
+        args = [self._pointer(e, n) for n in step.operands]
         results = [""] * (
             1 if isinstance(step.node.type, Type) else len(step.node.type)
         )
@@ -312,7 +311,7 @@ class Assembly:
 def _read(step: Kernel | Library) -> tuple[Node, ...]:
     """What a step reads from memory."""
     if isinstance(step, Library):
-        return tuple(untransposed(i)[0] for i in step.node.inputs)
+        return step.operands
     bases = [r.node.inputs[0] for r in step.roots if r.kind == "scatter"]
     nodes = sorted({*step.reads, *bases}, key=lambda n: n.number)
     return tuple(nodes)

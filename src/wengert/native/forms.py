@@ -320,7 +320,7 @@ def decided(pieces: list[Piece]) -> list[Piece]:
     for tests, read in pieces:
         open_tests = []
         for t in tests:
-            inside = within(t.at, t.low, t.high)
+            inside = t.low < t.high and within(t.at, t.low, t.high)
             if inside and t.step > 1:
                 rest = divide(add(t.at, -t.low), t.step)[1]
                 inside = None if not isinstance(rest, int) else rest == 0

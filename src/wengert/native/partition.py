@@ -8,11 +8,13 @@ fold, or if computing it again would cost more than reading it.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
-from wengert.native import arithmetic, codegen, dense, forms
+from wengert.native import arithmetic, codegen, dense, forms, routines
 from wengert.native.dense_emit import Step as LibraryCall
 from wengert.native.forms import Fold
 from wengert.native.kernel import Kernel, Root
@@ -28,11 +30,15 @@ SHORT = 4  # an innermost axis up to here makes a poor vector
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A node computed by BLAS or LAPACK; `results` are its parts."""
+    """A node computed by BLAS, LAPACK or a routine; `results` are its parts.
+
+    `operands` are the nodes whose memory it reads, some of them as views.
+    """
 
     node: Node
     call: LibraryCall
     results: tuple[Node, ...]
+    operands: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +110,14 @@ class Partition:
         call = self._library(node)
         if call is not None:
             self.calls[node] = call
-            self.operands[node] = tuple(untransposed(i)[0] for i in node.inputs)
+            self.operands[node] = tuple(viewed(i)[0] for i in node.inputs)
             self.whole.update(self.operands[node])
         elif self._is_native(node) and (fold := forms.fold_of(node)) is not None:
             self.folds[node] = fold
+        elif (routine := routines.lower(node)) is not None:
+            self.calls[node] = routine
+            self.operands[node] = node.inputs
+            self.whole.update(node.inputs)
         else:
             self.why[node] = (
                 f"no loop form for `{node.op.name}`"
@@ -134,7 +144,7 @@ class Partition:
         if any(not i.type.size for i in node.inputs):
             return None  # no step makes what has no elements
         parts = self.parts.get(node, ())
-        strides = [untransposed(i)[1] for i in node.inputs]
+        strides = [viewed(i)[1] for i in node.inputs]
         if isinstance(node.type, Type):
             return dense.lower(node, strides)
         made = {p.params["index"] for p in parts}
@@ -207,7 +217,9 @@ class Partition:
         """Whether what is above is read at an index that holds the index here."""
         if node.op.name == "index":
             return has_arrays(node.params["key"])
-        return node.op.name in ("roll", "reshape")
+        return node.op.name == "roll" or (
+            node.op.name == "reshape" and not _keeps_axes(node)
+        )
 
     def _needs_memory(self, user: Node, node: Node) -> bool:
         """Whether a user reads the whole result, not elements on the way."""
@@ -294,7 +306,7 @@ class Partition:
             if node in self.calls or node in self.why:
                 results = self.parts.get(node, (node,))
                 step: Step = (
-                    Library(node, self.calls[node], results)
+                    Library(node, self.calls[node], results, self.operands[node])
                     if node in self.calls
                     else Host(node, results, self.why[node])
                 )
@@ -315,7 +327,10 @@ class Partition:
         first = max((made[r] + 1 for r in reads if r in made), default=0)
         for i in range(len(self.steps) - 1, -1, -1):
             step = self.steps[i]
-            if i < first and not self._only_stores(step, reads, made, i, first):
+            if i < first and not (
+                self._only_stores(step, reads, made, i, first)
+                and self._in_place(node, {r for r in reads if made.get(r) == i})
+            ):
                 break
             if not isinstance(step, Kernel) or step.roots[0].kind == "scatter":
                 continue
@@ -361,6 +376,33 @@ class Partition:
         if i != first - 1 or not isinstance(step, Kernel):
             return False
         return all(r in step.inlined for r in reads if made.get(r) == i)
+
+    def _in_place(self, root: Node, wanted: set[Node]) -> bool:
+        """Whether `root` reads these where its loops are, so that they needn't be
+        computed again for another index."""
+        todo = self._read_from(root, False)
+        seen: set[tuple[Node, bool]] = set()
+        while todo:
+            n, moved = todo.pop()
+            if moved and n in wanted:
+                return False
+            if (n, moved) not in seen and n in self.inline and n not in self.stored:
+                todo.extend(self._read_from(n, moved))
+            seen.add((n, moved))
+        return True
+
+    def _read_from(self, node: Node, moved: bool) -> list[tuple[Node, bool]]:
+        """A node's inputs, and whether they are read at another index."""
+        name = node.op.name
+        if name in ("index_set", "index_add"):
+            base, *others = node.inputs
+            return [(base, moved), *((i, True) for i in others)]
+        same = name in ("stop_gradient", "positive", "conjugate", "real", "broadcast_to")
+        same = same or (name == "reshape" and _keeps_axes(node))
+        moved |= name in forms.PIECEWISE or (name in forms.LAYOUT and not same)
+        moved |= node in self.folds and name not in forms.COMBINE
+        moved |= node in self.folds and node in self.inline
+        return [(i, moved) for i in node.inputs]
 
     def _reach(self, root: Node) -> tuple[set[Node], set[Node]]:
         """What is computed on the way to a root, and what is read."""
@@ -480,22 +522,47 @@ def _without_items(domain: tuple[int, ...]) -> tuple[int, ...]:
     return domain
 
 
-def untransposed(x: Node) -> tuple[Node, tuple[int, ...] | None]:
+def viewed(x: Node) -> tuple[Node, tuple[int, ...] | None]:
     """The node whose memory a library reads for `x`, and with which strides.
 
-    None for C order.
+    Transposes, and reshapes that only split or join axes, are views of what they are
+    made from. Strides count elements; None for C order.
     """
-    axes = list(range(len(x.shape))) if isinstance(x.type, Type) else []
-    while x.op.name == "transpose":
-        axes = [x.params["axes"][a] for a in axes]
-        (x,) = x.inputs
-    if axes == sorted(axes):
-        return x, None
-    steps, step = [], 1
-    for n in reversed(x.shape):
+    chain = []
+    base = x
+    while base.op.name in ("transpose", "reshape") and x.type.size:
+        chain.append(base)
+        (base,) = base.inputs
+    view = _imagined(base)
+    for node in reversed(chain):
+        if node.op.name == "transpose":
+            view = view.transpose(node.params["axes"])
+        else:
+            try:  # to set the shape never copies
+                view.shape = node.shape
+            except AttributeError:
+                base, view = node, _imagined(node)
+    if view.flags.c_contiguous:
+        return base, None
+    return base, tuple(s // view.itemsize for s in view.strides)
+
+
+def _imagined(node: Node) -> np.ndarray[Any, Any]:
+    """An array of the node's shape in C order, whose memory isn't there."""
+    shape = node.shape if isinstance(node.type, Type) else ()
+    steps, step = [], 8
+    for n in reversed(shape):
         steps.append(step)
         step *= n
-    return x, tuple(list(reversed(steps))[a] for a in axes)
+    return np.lib.stride_tricks.as_strided(
+        np.empty(1), shape, tuple(reversed(steps)), writeable=False
+    )
+
+
+def _keeps_axes(node: Node) -> bool:
+    """Whether a reshape only adds or drops axes of length 1."""
+    (x,) = node.inputs
+    return [n for n in node.shape if n != 1] == [n for n in x.shape if n != 1]
 
 
 def _named(key: tuple[object, ...]) -> int:

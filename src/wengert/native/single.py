@@ -14,7 +14,7 @@ from wengert.graph.graph import CONSTANT, INPUT, PART, Node
 from wengert.native import link, machine
 from wengert.native.assemble import Assembly
 from wengert.native.kernel import Kernel
-from wengert.native.partition import Library, untransposed
+from wengert.native.partition import Library
 
 Values = dict[Node, Any]
 
@@ -22,7 +22,7 @@ Values = dict[Node, Any]
 def reads(step: Kernel | Library) -> list[Node]:
     """What a step reads from memory, in topological order."""
     if isinstance(step, Library):
-        found = {untransposed(i)[0] for i in step.node.inputs}
+        found = set(step.operands)
     else:
         bases = {r.node.inputs[0] for r in step.roots if r.kind == "scatter"}
         found = step.reads | bases

@@ -19,7 +19,7 @@ from wengert.graph.variables import names_of
 from wengert.native import arithmetic, forms, link, machine
 from wengert.native.ir import Emitter
 from wengert.native.kernel import Kernel
-from wengert.native.partition import Host, Library, untransposed
+from wengert.native.partition import Host, Library, viewed
 from wengert.native.program import Program, Segment
 from wengert.native.pseudo import Body, beside, pairs
 
@@ -243,7 +243,7 @@ def _result(step: Library | Host, names: dict[Node, str]) -> str:
     node = step.node
     args = []
     for i in node.inputs:
-        base, strides = untransposed(i) if isinstance(step, Library) else (i, None)
+        base, strides = viewed(i) if isinstance(step, Library) else (i, None)
         args.append(f"{names[base]}.T" if strides is not None else names[base])
     args += [f"{k}={v}" for k, v in node.params.items()]
     results = ", ".join(names[r] for r in step.results) or "_"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import bind, known
+from wengert.core.bind import Tracer, bind, known
 from wengert.core.errors import ShapeMismatch, explain
 from wengert.core.types import Array
 from wengert.numpy.contract import array

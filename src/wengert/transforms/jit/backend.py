@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.bind import bind
+from wengert.core.memory import owned
 from wengert.core.types import Array
 from wengert.graph.graph import CONSTANT, PART, Graph, Node, topological
 from wengert.graph.stage import Guard
@@ -32,6 +33,19 @@ def _native(graph: Graph) -> Program | None:
         return None
     made: Program = compiled(graph)
     return made
+
+
+def flat(run: Program, backend: str) -> Callable[..., tuple[Array, ...]]:
+    """A program without guards, as a function of its arrays; native if it can be."""
+
+    def slow(*arrays: Array) -> tuple[Array, ...]:
+        return tuple(owned(run([*arrays])[0]))
+
+    if backend != "native":
+        return slow
+    from wengert.transforms.jit.fast import flat_call
+
+    return flat_call(run, slow)
 
 
 class Reference:

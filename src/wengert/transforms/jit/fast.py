@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.core import tree
-from wengert.native import entry
+from wengert.graph.graph import Node
+from wengert.native import callable as calls
+from wengert.native import capi, entry
 from wengert.native.path import Path as NativePath
 from wengert.native.program import Program, Segment
 from wengert.transforms.jit.capture import Check, current
@@ -49,7 +51,7 @@ def native_path(
     signature = entry.Signature(
         arguments=_arguments(looked, args, kwargs),
         keywords=_keywords(looked, kwargs),
-        captured=(*looked.captured(), *_constants(path, segment)),
+        captured=(*looked.captured(), *_constants(len(path.graph.inputs), segment)),
         result=result,
         dropped=dropped,
         arena=segment.module.arena,
@@ -59,6 +61,40 @@ def native_path(
         return NativePath(signature, segment.library)
     except ValueError as error:
         raise Unfit(str(error)) from None
+
+
+def flat_call(program: Any, slow: Callable[..., Any]) -> Callable[..., Any]:
+    """A program without guards as a native function of its arrays, to a tuple.
+
+    Args:
+        program: what `wengert.native.compile` made.
+        slow: what answers where native code doesn't.
+    """
+    segment = program.native if isinstance(program, Program) else None
+    if segment is None or capi.supported() is not None:
+        return slow
+    slots = {n: i for i, n in enumerate(segment.module.outputs)}
+    inputs, outputs = program.graph.inputs, program.graph_outputs
+    signature = entry.Signature(
+        tuple(entry.Leaf(i, n.dtype, n.shape, _kind(n)) for i, n in enumerate(inputs)),
+        entry.Tuple(
+            tuple(entry.Out(slots[n], n.dtype, n.shape, _kind(n)) for n in outputs)
+        ),
+        captured=tuple(_constants(len(inputs), segment)),
+        arena=segment.module.arena,
+        unlock=_size(segment) > _LONG,
+    )
+    made = calls.make(slow)
+    try:
+        calls.set_paths(made, [NativePath(signature, segment.library)])
+    except ValueError:
+        return slow
+    found: Callable[..., Any] = made
+    return found
+
+
+def _kind(node: Node) -> entry.Kind:
+    return "array" if node.shape else "scalar"
 
 
 def _program(path: Path) -> Program:
@@ -80,9 +116,8 @@ def _size(segment: Segment) -> int:
     return sum(n.type.size for n in nodes)
 
 
-def _constants(path: Path, segment: Segment) -> list[entry.Fixed]:
+def _constants(first: int, segment: Segment) -> list[entry.Fixed]:
     """The graph's arrays: inputs of the program after those of the graph."""
-    first = len(path.graph.inputs)
     return [
         entry.Fixed(i, np.require(n.params["value"], n.dtype, ["C", "A"]))
         for i, n in enumerate(segment.module.inputs)

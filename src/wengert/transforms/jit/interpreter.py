@@ -34,7 +34,9 @@ class Split(NamedTuple):
 class JitStage(Stage):
     """Notes questions, shapes that depend on values, and which inputs took part."""
 
-    __slots__ = ("effects", "last_effect", "plain", "questions", "splits", "touched")
+    __slots__ = (
+        "effects", "last_effect", "plain", "questions", "quiet", "splits", "touched",
+    )  # fmt: skip
     verb = "compiled"
     answers_float = True
 
@@ -46,6 +48,7 @@ class JitStage(Stage):
         self.effects: list[Node] = []
         self.plain: Callable[[Any], Any] = lambda x: x  # the user's own, of a copy
         self.last_effect: Tracer | None = None
+        self.quiet = False  # whether callbacks are only noted
 
     def shape_of(self, x: Tracer) -> Shape:
         """The shape; that of a captured array is then part of the path."""
@@ -70,7 +73,10 @@ class JitStage(Stage):
         if op.name != CALLBACK:
             return super().process(op, args, params)
         # Each callback takes the result of the one before: that is their order.
-        before = args[0] if self.last_effect is None else self.last_effect
+        before: Any = args[0] if self.last_effect is None else self.last_effect
+        if self.quiet:
+            self.effects.append(before.mark)
+            return before
         y = super().process(op, (before, *args[1:]), params)
         self.effects.append(y.mark)
         self.last_effect = y

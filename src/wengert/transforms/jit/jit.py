@@ -22,10 +22,12 @@ from wengert.core.errors import (
 )
 from wengert.graph.graph import Graph
 from wengert.graph.stage import input_names
+from wengert.transforms.jit.capture import current
 from wengert.transforms.jit.paths import Miss, Path, overlap
 from wengert.transforms.jit.report import Report, of_path
 from wengert.transforms.jit.signature import Arguments, Call, Traced, Unknown
 from wengert.transforms.jit.staging import OuterTrace, staged
+from wengert.transforms.jit.under import Inline, Watched, applied, check, watched
 from wengert.transforms.jit.world import COMPILED, is_users
 
 # Errors that may come of what traced values can't do, wherever they are raised.
@@ -123,12 +125,13 @@ def jit(
 class _Kept:
     """The paths for one signature."""
 
-    __slots__ = ("full", "paths", "raw")
+    __slots__ = ("full", "inline", "paths", "raw")
 
     def __init__(self) -> None:
         self.paths: list[Path] = []  # replaced, never changed: others may be reading
         self.full = False
         self.raw = False
+        self.inline: set[bool] = set()  # whether transforms run it as it is (mapped?)
 
 
 # So many paths at most are known to the native call; each costs a look on the way.
@@ -220,7 +223,7 @@ class Jit(metaclass=_Kind):
         try:
             call = self.arguments.take_apart(args, kwargs)
         except Traced:
-            return self.function(*args, **kwargs)
+            return self._under(args, kwargs)
         except Unknown as unknown:
             return self._plainly(str(unknown), args, kwargs)
         kept = self._kept.get(call.key)
@@ -327,18 +330,75 @@ class Jit(metaclass=_Kind):
         for fast, path in chain[_FAST:]:
             path.retire(fast)
 
-    def _staged(self, kept: _Kept, call: Call, reason: str) -> Path:
+    def _under(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`f` of traced arguments: one compiled operation, or as it is."""
+        try:
+            found = watched(self.arguments, args, kwargs)
+            path, places, result = self._path_under(found)
+        except (Inline, Unknown):
+            return self.function(*args, **kwargs)
+        with at_the_edge():
+            return applied(path, found, places, result)
+
+    def _path_under(self, found: Watched) -> tuple[Path, list[Any], list[Any]]:
+        """The path of the plain values, what it looks at, and [its result], if known.
+
+        Raises:
+            Inline: if there is none that can be one operation.
+        """
+        call = found.call
+        kept = self._kept.get(call.key)
+        for path in kept.paths if kept else []:
+            check(path, found.mapped)
+            places, failed, _ = current(path.staged.checks, call.leaves)
+            if failed is not None:
+                continue
+            if not path.graph.guards:
+                path.count()
+                return path, places, []
+            result = path.run(call.leaves)
+            if not isinstance(result, Miss):
+                return path, places, result
+        path = self._new_under(found)
+        return path, current(path.staged.checks, call.leaves)[0], []
+
+    def _new_under(self, found: Watched) -> Path:
+        """A new path, for calls with plain values too, unless it has effects."""
+        call = found.call
+        with self._lock:
+            kept = self._kept.setdefault(call.key, _Kept())
+            if found.mapped in kept.inline or len(kept.paths) >= self.max_paths:
+                raise Inline
+            try:
+                path = self._staged(kept, call, "asked for by a transform", True)
+            except Exception:  # the function itself will raise, if it should
+                kept.inline.add(found.mapped)
+                raise Inline from None
+            path.staged = path.staged._replace(result=None, written=[])
+            if not path.staged.effects:
+                kept.paths = [path, *kept.paths]
+            try:
+                check(path, found.mapped)
+            except Inline:
+                kept.inline.add(found.mapped)
+                raise
+        path.count()
+        return path
+
+    def _staged(
+        self, kept: _Kept, call: Call, reason: str, quiet: bool = False
+    ) -> Path:
         began = time.perf_counter()
         names = self._names(call)
         with at_the_edge():
             try:
-                found = staged(self.function, call, names, kept.raw)
+                found = staged(self.function, call, names, kept.raw, quiet)
             except OuterTrace:
                 raise
             except Exception as error:
                 if kept.raw or _is_users(error):
                     raise
-                found = staged(self.function, call, names, True)
+                found = staged(self.function, call, names, True, quiet)
                 kept.raw = True
         return Path(found, call.kinds, names, reason, self.backend, began)
 

@@ -1,6 +1,7 @@
 """A compiled path: the programs of one staged run, and how a call goes through them."""
 
 import itertools
+import threading
 import time
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from wengert.core.types import Array
 from wengert.graph.graph import CONSTANT, Node
 from wengert.graph.stage import Guard
 from wengert.transforms.jit.backend import Program, program
+from wengert.transforms.jit.bodies import Body
 from wengert.transforms.jit.capture import current, in_words
 from wengert.transforms.jit.interpreter import Split
 from wengert.transforms.jit.pieces import Piece, optimized, pieces
@@ -49,7 +51,7 @@ class Path:
     Attributes:
         staged: what the run left.
         graph: the whole graph after the passes.
-        segments: its programs, in order.
+        body: the graph as one operation, once another transform has met it.
         reason: why it was staged.
         seconds: how long staging, passes and compiling took.
         backend: "native" or "numpy".
@@ -77,15 +79,28 @@ class Path:
         self._counted = 0
         self._fast: tuple[Counted, ...] = ()
         self.answers = [_key(g) for g in staged.graph.guards]
-        self.graph, splits = optimized(staged.graph, staged.splits)
-        self.segments = self._segments(splits)
+        self.body: Body | None = None
+        self.graph, self._splits = optimized(staged.graph, staged.splits)
+        self._segments: list[tuple[Piece, Program]] | None = None
+        self._lock = threading.Lock()
         self.seconds = time.perf_counter() - began
 
-    def _segments(self, splits: list[Split]) -> list[tuple[Piece, Program]]:
+    @property
+    def segments(self) -> list[tuple[Piece, Program]]:
+        """Its programs, in order; compiled when they are first needed."""
+        if self._segments is None:
+            with self._lock:
+                if self._segments is None:
+                    self._segments = self._compiled()
+        return self._segments
+
+    def _compiled(self) -> list[tuple[Piece, Program]]:
+        began = time.perf_counter()
         segments = []
-        for part in pieces(self.graph, splits):
+        for part in pieces(self.graph, self._splits):
             made, self.backend = program(part.graph, self.backend)
             segments.append((part, made))
+        self.seconds += time.perf_counter() - began
         return segments
 
     @property
@@ -97,6 +112,10 @@ class Path:
     def is_fast(self) -> bool:
         """Whether native code answers calls of it."""
         return bool(self._fast)
+
+    def count(self) -> None:
+        """Notes that a call took it elsewhere."""
+        self._counted += 1
 
     def add(self, fast: "Counted") -> None:
         """A native path that calls may now take instead of this one."""
@@ -122,7 +141,7 @@ class Path:
         if isinstance(outputs, Miss):
             return outputs
         self._write(outputs, leaves, places)
-        self._counted += 1
+        self.count()
         return [self._result(outputs)]
 
     def _outputs(self, given: list[Array]) -> "list[Array] | Miss":

@@ -95,6 +95,7 @@ class Call(NamedTuple):
         kinds: a Leaf for each.
         spec: the structure of (args, kwargs) without the static ones.
         static: the static arguments, by position and by name.
+        given: the leaves as they came: traced ones among them if they may be.
     """
 
     key: Any
@@ -102,6 +103,7 @@ class Call(NamedTuple):
     kinds: tuple[Leaf, ...]
     spec: Any
     static: tuple[dict[int, Any], dict[str, Any]]
+    given: list[Any]
 
     def arguments(self, leaves: list[Any]) -> tuple[list[Any], dict[str, Any]]:
         """(args, kwargs) with these leaves in the place of the call's."""
@@ -136,8 +138,18 @@ class Arguments:
         )
         self.numbers, self.words = _static(f, static_argnums, static_argnames)
 
-    def take_apart(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    def take_apart(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        plain: Callable[[Tracer], Any] | None = None,
+    ) -> Call:
         """The parts of a call.
+
+        Args:
+            args: the positional arguments.
+            kwargs: the others.
+            plain: the value that a traced leaf stands for; None if none may be traced.
 
         Raises:
             Traced: if an argument is.
@@ -147,8 +159,7 @@ class Arguments:
         static: tuple[dict[int, Any], dict[str, Any]] = ({}, {})
         fixed: tuple[Any, ...] = ()
         if self.numbers or self.words:
-            n = len(args)
-            places = {i % n if n else i for i in self.numbers if -n <= i < n}
+            places = self._places(args)
             static = (
                 {i: args[i] for i in places},
                 {k: v for k, v in kwargs.items() if k in self.words},
@@ -156,19 +167,30 @@ class Arguments:
             fixed = self._fixed(static)
             args = tuple(a for i, a in enumerate(args) if i not in places)
             kwargs = {k: v for k, v in kwargs.items() if k not in self.words}
-        leaves, spec = tree.flatten((args, kwargs))
-        kinds = []
-        for i, x in enumerate(leaves):
+        given, spec = tree.flatten((args, kwargs))
+        leaves, kinds = [], []
+        for i, x in enumerate(given):
             if isinstance(x, Tracer):
-                raise Traced
+                if plain is None:
+                    raise Traced
+                x = plain(x)
+            leaves.append(x)
             kind = leaf_of(x)
             if kind is None:
                 raise Unknown(f"argument {i} is {type(x).__name__} {x!r:.40}")
             kinds.append(kind)
         found = tuple(kinds)
         # A structure is equal to one with the dicts' keys in another order; `f` isn't.
-        orders = _orders((args, kwargs) if self.takes_any else (args, *kwargs.values()))
-        return Call((spec, found, fixed, orders), leaves, found, spec, static)
+        orders: tuple[Any, ...] = ()
+        if kwargs or spec.num_nodes > spec.num_leaves + 3:
+            whole = (args, kwargs) if self.takes_any else (args, *kwargs.values())
+            orders = _orders(whole)
+        return Call((spec, found, fixed, orders), leaves, found, spec, static, given)
+
+    def _places(self, args: tuple[Any, ...]) -> set[int]:
+        """The positions of this call's static arguments."""
+        n = len(args)
+        return {i % n if n else i for i in self.numbers if -n <= i < n}
 
     def _fixed(self, static: Any) -> tuple[Any, ...]:
         found = []

@@ -83,7 +83,13 @@ class Staged(NamedTuple):
     notes: list[str]
 
 
-def staged(f: Callable[..., Any], call: Call, names: list[str], raw: bool) -> Staged:
+def staged(
+    f: Callable[..., Any],
+    call: Call,
+    names: list[str],
+    raw: bool,
+    quiet: bool = False,
+) -> Staged:
     """Runs `f` on the values of `call`, writing down what it does.
 
     Args:
@@ -92,6 +98,7 @@ def staged(f: Callable[..., Any], call: Call, names: list[str], raw: bool) -> St
         names: a name for each leaf.
         raw: whether captured arrays and Python's numbers stay what they are: slower
             code, for functions that do with them what traced values can't.
+        quiet: whether what `f` prints and calls back with `debug` is only noted.
 
     Raises:
         OuterTrace: if values of an outer transform take part.
@@ -108,6 +115,7 @@ def staged(f: Callable[..., Any], call: Call, names: list[str], raw: bool) -> St
     if seen.full:
         raise TypeMismatch("More is reachable from the function than can be watched.")
     run = _Run(JitStage(), kinds, raw)
+    run.stage.quiet = quiet
     args, kwargs = call.arguments(run.arguments(call.leaves, names))
     target = f if raw else run.mirror.of(f)
     token = STAGING.set(run.stage)
