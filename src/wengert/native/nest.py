@@ -26,7 +26,8 @@ COPIES = 4  # vectors that a short loop's fold runs in at once
 FEW_PRODUCTS = 3  # where zero wins, that are written exactly at once
 SPLITS = 6  # parts a nest may be split into for tests on its indices
 
-Key = tuple[Node, Place]
+# Ranges per loop; their product splits a nest.
+Parts = list[tuple[tuple[int, int], ...]]
 
 
 class Pass(NamedTuple):
@@ -95,42 +96,39 @@ class Writer:
         if 0 in self.kernel.loops:  # a write of nothing is a copy
             return self.code
         whole = [(0, n) for n in self.kernel.loops]
-        first = Nest(self, self.name, whole, None, {})
-        text = first.write()
-        parts = self._parts(first.elements.breaks)
-        if parts is None:
-            if not self._in_chunks(self.name, whole):
-                self.code.functions.append(text)
-                self.code.calls.append(f"@{self.name}(ptr %context)")
-        else:
+        parts = self._run(self.name, whole)
+        if parts is not None:
             self.split = True
             self.code.declared.clear()
             for i, box in enumerate(itertools.product(*parts)):
-                name = f"{self.name}.{i}"
-                if not self._in_chunks(name, list(box)):
-                    self._one(name, list(box), {})
+                self._run(f"{self.name}.{i}", list(box))
         for root in self.kernel.roots:
             if root.fold is not None and self.through_memory(root):
                 if root.node not in self.joined:
                     self.code.fills.append(root.node)
         return self.code
 
-    def _one(
-        self, name: str, box: list[tuple[int, int]], parts: dict[Node, int]
-    ) -> None:
-        """A function that loops over `box` on one thread."""
-        self.code.functions.append(Nest(self, name, box, None, parts).write())
-        self.code.calls.append(f"@{name}(ptr %context)")
+    def _run(self, name: str, box: list[tuple[int, int]]) -> Parts | None:
+        """Functions that loop over `box`; or how to split it, for simpler ones."""
+        unit = self.width * COPIES if len(box) == 1 else 1
+        plan = chunks.plan(self.kernel, box, unit)
+        if plan is not None:
+            return self._in_chunks(name, box, plan)
+        nest = Nest(self, name, box, None, {})
+        text = nest.write()
+        parts = self._parts(nest.elements.breaks)
+        if parts is None:
+            self.code.functions.append(text)
+            self.code.calls.append(f"@{name}(ptr %context)")
+        return parts
 
-    def _in_chunks(self, name: str, box: list[tuple[int, int]]) -> bool:
-        """Functions that threads share, if that pays.
+    def _in_chunks(
+        self, name: str, box: list[tuple[int, int]], plan: chunks.Chunks
+    ) -> Parts | None:
+        """Functions that threads share.
 
         The rest of a loop of vectors, beyond the last whole chunk, is one more part.
         """
-        unit = self.width * COPIES if len(box) == 1 else 1
-        plan = chunks.plan(self.kernel, box, unit)
-        if plan is None:
-            return False
         rest = None
         if len(box) == 1:
             whole = (plan.high - plan.low) // plan.size
@@ -151,7 +149,11 @@ class Writer:
             if r.node in folds and self.piecemeal(r)
         }
         nest = Nest(self, f"{name}.body", box, plan, parts)
-        self.code.functions.append(nest.write())
+        text = nest.write()
+        better = self._parts(nest.elements.breaks)
+        if better is not None:
+            return better
+        self.code.functions.append(text)
         self.code.functions.append(
             chunks.around(f"{name}.chunks", f"{name}.body", plan, parts, started)
         )
@@ -170,13 +172,15 @@ class Writer:
             )
             self.code.calls.append(f"@{name}.join(ptr %context)")
             self.joined |= set(parts) - onto
-        return True
+        return None
 
-    def _parts(
-        self, asked: set[tuple[int, int]]
-    ) -> list[tuple[tuple[int, int], ...]] | None:
+    def _parts(self, asked: set[tuple[int, int]]) -> Parts | None:
         """Ranges per loop in which tests on indices don't change, if few."""
-        if not asked or any(r.kind == "scatter" for r in self.kernel.roots):
+        if (
+            not asked
+            or self.split
+            or any(r.kind == "scatter" for r in self.kernel.roots)
+        ):
             return None
         ranges, count = [], 1
         for depth, n in enumerate(self.kernel.loops, 1):

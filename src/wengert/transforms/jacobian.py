@@ -307,7 +307,7 @@ def _block(rows: Array, argument: Type, result: Type, *, at_end: bool) -> Array:
     if result.dtype.kind == "c" and dtype.kind != "c":
         dtype = np.result_type(dtype, np.complex64)
     block = block if block.dtype == dtype else block.astype(dtype)
-    return block[()] if isinstance(block, np.ndarray) and not block.shape else block
+    return block if block.shape else block[()]
 
 
 def _check_results(f: Any, y: Any, holomorphic: bool) -> None:

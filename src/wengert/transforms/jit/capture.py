@@ -17,6 +17,8 @@ from wengert.transforms.jit.world import (
     DYNAMIC,
     MISSING,
     Key,
+    asks,
+    asks_unseen,
     children,
     is_array,
     is_instance,
@@ -65,6 +67,8 @@ class Survey:
         values: what each place held.
         traced: whether a value of an outer transform is among them.
         full: whether the walk ended before it had seen everything.
+        asking: the name of a place where code asks for the type of a value and would
+            get that of a traced one; "" if there is none.
     """
 
     def __init__(self) -> None:
@@ -72,6 +76,7 @@ class Survey:
         self.values: list[Any] = []
         self.traced = False
         self.full = False
+        self.asking = ""
 
 
 def survey(f: Any, objects: list[tuple[int, Any]], raw: bool) -> Survey:
@@ -162,7 +167,11 @@ class _Walk:
             found = reads(x.__code__)
             self.names |= found.names
             rebound = found.rebound
+            if self.raw and asks(x):
+                self.survey.asking = name
         elif is_instance(x) and is_users_class(type(x)):
+            if asks_unseen(type(x)):
+                self.survey.asking = type(x).__name__
             # Its methods run as they are, without a mirror.
             for kind, key, value in children(type(x), self.allowed):
                 self.pending.append((-1, kind, key, value, name, True))

@@ -18,6 +18,7 @@ from wengert.transforms.jit.interpreter import JitStage
 from wengert.transforms.jit.world import (
     COMPILED,
     MISSING,
+    asking_methods,
     in_cell,
     is_array,
     is_instance,
@@ -95,6 +96,9 @@ class Mirror:
         copy = self._noted(x, object.__new__(type(x)))
         inside = vars(copy)
         inside.update((name, self.of(value)) for name, value in vars(x).items())
+        for name, method in asking_methods(type(x)):
+            if name not in inside:
+                inside[name] = MethodType(self.of(method), copy)
         self.filled.append((vars(x), inside, dict(inside)))
         return copy
 
@@ -221,8 +225,30 @@ def _hasattr(x: Any, name: str) -> bool:
     return hasattr(x, name)
 
 
-# Python's own functions that a traced value would answer in another way.
-_ASKING: dict[str, Any] = {"isinstance": _isinstance, "hasattr": _hasattr}
+class _Kind(type):
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        x = args[0]
+        if len(args) > 1 or kwargs:
+            return type(*args, **kwargs)
+        if isinstance(x, Tracer) and isinstance(x.interp, JitStage):
+            return type(x.value)
+        return type(x)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, type)
+
+    def __subclasscheck__(cls, x: type) -> bool:
+        return issubclass(x, type)
+
+
+class _Type(type, metaclass=_Kind):
+    """As Python's `type`, likewise."""
+
+
+# Python's own functions that a traced value would answer in another way (see ASKING).
+_ASKING: dict[str, Any] = {
+    "isinstance": _isinstance, "hasattr": _hasattr, "type": _Type,
+}  # fmt: skip
 
 
 class _Globals(dict[str, Any]):

@@ -114,6 +114,11 @@ def staged(
         raise OuterTrace
     if seen.full:
         raise TypeMismatch("More is reachable from the function than can be watched.")
+    if seen.asking:
+        raise TypeMismatch(
+            f"Code at {seen.asking} asks for the type of values (isinstance, hasattr, "
+            "type), and would be given that of traced ones."
+        )
     run = _Run(JitStage(), kinds, raw)
     run.stage.quiet = quiet
     args, kwargs = call.arguments(run.arguments(call.leaves, names))

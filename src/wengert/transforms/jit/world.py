@@ -101,6 +101,47 @@ def reads(code: CodeType) -> Reads:
     return Reads(*(frozenset(seen[k]) for k in "gmnr"))
 
 
+# Functions of Python's own whose answers for a traced value staging has to correct.
+ASKING = frozenset({"isinstance", "hasattr", "type"})
+# Special methods whose questions aren't about arrays.
+_HARMLESS = frozenset(
+    {"__init__", "__post_init__", "__new__", "__repr__", "__str__", "__eq__", "__ne__",
+     "__hash__", "__init_subclass__", "__class_getitem__", "__reduce__", "__getstate__",
+     "__setstate__", "__format__", "__setattr__", "__delattr__"}
+)  # fmt: skip
+
+
+def asks(f: Any) -> bool:
+    """Whether a function of the user's asks what kind of thing a value is."""
+    return isinstance(f, FunctionType) and (
+        is_users(f.__code__) and not ASKING.isdisjoint(reads(f.__code__).globals)
+    )
+
+
+def asking_methods(kind: type) -> list[tuple[str, FunctionType]]:
+    """The methods of a class that ask so, by the names under which objects see them."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if is_users_class(base):
+            found |= vars(base)
+    return [
+        (name, f) for name, f in found.items()
+        if asks(f) and not (name.startswith("__") and name.endswith("__"))
+    ]  # fmt: skip
+
+
+def asks_unseen(kind: type) -> bool:
+    """Whether a class asks so where staging can't correct the answer."""
+    return any(
+        asks(getattr(value, "fget", getattr(value, "__func__", value)))
+        for base in kind.__mro__
+        if is_users_class(base)
+        for name, value in vars(base).items()
+        if name not in _HARMLESS
+        and (not isinstance(value, FunctionType) or name.startswith("__"))
+    )
+
+
 # Values ------------------------------------------------------------------------------
 
 
