@@ -136,7 +136,8 @@ def of_programs(first: int, count: int) -> Iterator[Case]:
 def staged(f: Callable[..., Any], arrays: list[Any]) -> Graph | None:
     """The case as a graph; what can't be one is no business of the compiler."""
     try:
-        return wg.trace(f, *arrays, values=True).optimize()
+        graph: Graph = wg.trace(f, *arrays, values=True).optimize()
+        return graph
     except Exception:
         return None
 
@@ -153,10 +154,10 @@ def main(kind: str, *numbers: str) -> None:
     for name, f, arrays in (of_rows if kind == "rows" else of_programs)(
         *(int(n) for n in numbers)
     ):
-        graph = staged(f, arrays)
-        if graph is not None:
+        made = staged(f, arrays)
+        if made is not None:
             print(name, flush=True)
-            run(compiled(graph), graph, arrays)
+            run(compiled(made), made, arrays)
             ran += 1
     print("ran", ran)
 

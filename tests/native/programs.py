@@ -8,7 +8,8 @@ names it elsewhere.
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ LARGE = 3000  # elements: no array grows past this
 Step = tuple[int, int, int, int]
 
 
-class Program(NamedTuple):
+@dataclass(frozen=True)
+class Program:
     """What is run: inputs of `shapes`, `steps`, and how many results to return."""
 
     shapes: tuple[tuple[int, ...], ...]
@@ -58,7 +60,7 @@ def seeded(seed: int) -> Program:
     return Program(shapes, steps, int(rng.integers(1, 4)), bool(rng.random() < 0.2))
 
 
-# Steps: bounded functions, so that rounding stays comparable ---------------------------
+# Steps: bounded functions, so that rounding stays comparable ----------------------
 
 
 def fit(y: Any, x: Any) -> Any:
@@ -138,7 +140,13 @@ def fold(x: Any, y: Any, c: int) -> Any:
     axes = tuple(k for k in range(x.ndim) if c >> k & 1) or tuple(range(x.ndim))
     if not all(x.shape[k] for k in axes) or not x.ndim:
         return np.sum(x, axis=axes)
-    how = [np.sum, np.mean, np.max, np.min, lambda x, **k: np.prod(np.tanh(x), **k)]
+    how: list[Callable[..., Any]] = [
+        np.sum,
+        np.mean,
+        np.max,
+        np.min,
+        lambda x, **k: np.prod(np.tanh(x), **k),
+    ]
     made = how[c // 16 % len(how)](x, axis=axes, keepdims=c % 2 == 0)
     return np.tanh(made) if c % 3 == 0 else made * 0.25
 
@@ -225,5 +233,6 @@ def counted(x: Any, y: Any, c: int) -> Any:
 
 STEPS: Sequence[Callable[[Any, Any, int], Any]] = [
     unary, unary, unary, binary, binary, binary, choice, transpose, reshape, moved,
-    part, fold, fold, wider, gather, written, joined, padded, product, diagonal, counted,
+    part, fold, fold, wider, gather, written, joined, padded, product, diagonal,
+    counted,
 ]  # fmt: skip

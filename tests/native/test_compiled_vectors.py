@@ -1,7 +1,7 @@
 """Every width of vector, with and without fused multiply-add: compiled = reference."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,14 @@ LANES = {"128": 2, "256": 4, "512": 8}
 @pytest.fixture(params=[(b, f) for b in LANES for f in (True, False)], ids=str)
 def target(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, bool]]:
+) -> tuple[str, bool]:
     """Code for vectors of so many bits, and whether it may use a·b + c rounded once."""
     bits, fma = request.param
     if fma and not machine.has_fma():
         pytest.skip("this machine has no fused multiply-add")
     monkeypatch.setenv("WENGERT_VECTOR_BITS", bits)
     monkeypatch.setattr(machine, "has_fma", lambda: fma)
-    yield bits, fma
+    return bits, fma
 
 
 def many(x: Any, y: Any) -> Any:
@@ -57,7 +57,8 @@ def test_random_programs(seed: int, target: tuple[str, bool]) -> None:
     p = seeded(5000 + seed)
     inputs = p.inputs()
     rtol = 2e-3 if p.single else 1e-9
-    for f in (p, gradient_of(p, len(inputs))):
+    functions: list[Callable[..., Any]] = [p, gradient_of(p, len(inputs))]
+    for f in functions:
         with np.errstate(all="ignore"):
             graph = wg.trace(f, *inputs).optimize()
         check_compiled(graph, inputs, rtol, f"program {5000 + seed}")

@@ -76,6 +76,10 @@ class Memory:
         r = self.registers
         if place == 0:
             return base, depth
+        if isinstance(place, Index) and place.constant:
+            # A constant step last: it becomes part of the instruction's address.
+            base, depth = self._moved(base, depth, dtype, Index(0, place.terms))
+            place = place.constant
         v = r.index(place)
         deeper = max(depth, v.depth)
         offset = str(v.known) if v.known is not None else v.text

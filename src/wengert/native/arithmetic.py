@@ -21,6 +21,7 @@ BOOL = np.dtype(bool)
 _FLOAT = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
 _INT = {"add": "add", "subtract": "sub", "multiply": "mul"}
 _BITS = {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"}
+_SHIFT = ("left_shift", "right_shift")
 _LOGIC = {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}
 _COMPARE = {
     "equal": ("oeq", "eq", "eq"),
@@ -52,7 +53,7 @@ CHEAP = {
     *_FLOAT, *_INT, *_BITS, *_LOGIC, *_COMPARE, *_ROUND, *_CLASSES, *_SCALED,
     "negative", "square", "where", "astype", "maximum", "minimum", "sign", "reciprocal",
     "logical_not", "invert", "strong_product", "one_minus_square", "fmax", "fmin",
-    "modulus",
+    "modulus", *_SHIFT,
 }  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def is_elementwise(node: Node) -> bool:
     if kind == "b":
         return name in _BITS or name in ("invert", "maximum", "minimum", "add",
                                          "multiply")  # fmt: skip
-    return name in _INT or name in _BITS or name in (
+    return name in _INT or name in _BITS or name in _SHIFT or name in (
         "negative", "square", "absolute", "maximum", "minimum", "invert", "sign",
         "floor", "ceil", "trunc",
     )  # fmt: skip
@@ -163,6 +164,8 @@ def _integer(e: Emitter, name: str, dtype: Dtype, k: Kind, args: list[str]) -> s
     signed = dtype.kind == "i"
     if name in _INT or name in _BITS:
         return e.let(f"{(_INT | _BITS)[name]} {k} {x}, {args[1]}")
+    if name in _SHIFT:
+        return _shifted(e, name, dtype, k, x, args[1])
     if name in ("maximum", "minimum"):
         which = ("s" if signed else "u") + name[:3]
         return e.intrinsic(which, k, x, args[1])
@@ -183,6 +186,20 @@ def _integer(e: Emitter, name: str, dtype: Dtype, k: Kind, args: list[str]) -> s
         return one
     negative = e.let(f"icmp slt {k} {x}, {number(k, 0)}")
     return e.let(f"select {k.of('i1')} {negative}, {k} {number(k, -1)}, {k} {one}")
+
+
+def _shifted(
+    e: Emitter, name: str, dtype: Dtype, k: Kind, x: str, count: str
+) -> str:
+    """x moved by `count` bits; as in NumPy, all go if there aren't as many."""
+    bits = 8 * dtype.itemsize
+    signed = name == "right_shift" and dtype.kind == "i"
+    how = "shl" if name == "left_shift" else "ashr" if signed else "lshr"
+    if not signed:
+        moved = e.let(f"{how} {k} {x}, {count}")  # poison that isn't chosen
+        fits = e.let(f"icmp ult {k} {count}, {number(k, bits)}")
+        return e.let(f"select {k.of('i1')} {fits}, {k} {moved}, {k} {number(k, 0)}")
+    return e.let(f"ashr {k} {x}, {e.intrinsic('umin', k, count, number(k, bits - 1))}")
 
 
 def _float(e: Emitter, node: Node, k: Kind, args: list[str], inline: bool) -> str:

@@ -198,6 +198,10 @@ class Elements:
             return
         e, k = r.at(v.depth), r.kind(I64, v.depth)
         x = r.text(v, I64, v.depth)
+        least, most = _known_range(self.nodes[atom.node])
+        if 0 <= least and most < atom.size:
+            r.atoms[atom] = Value(x, I64, v.depth)
+            return
         below = e.let(f"icmp slt {k} {x}, {number(k, 0)}")
         up = e.let(f"add {k} {x}, {number(k, atom.size)}")
         x = e.let(f"select {k.of('i1')} {below}, {k} {up}, {k} {x}")
@@ -404,6 +408,14 @@ class Elements:
         )
         inside = Value(x, BOOL, v.depth)
         return self._two("logical_and", BOOL, inside, Value(on, BOOL, rest.depth))
+
+
+def _known_range(array: Node) -> tuple[int, int]:
+    """The least and the greatest index in a constant; (−1, −1) for other arrays."""
+    if array.op is not CONSTANT or not array.type.size:
+        return -1, -1
+    value = np.asarray(array.params["value"])
+    return int(value.min()), int(value.max())
 
 
 def looked_atoms(at: Place) -> list[Looked]:

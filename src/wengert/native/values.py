@@ -115,7 +115,10 @@ class Registers:
         return found
 
     def _sum(self, a: Index) -> Value:
-        total = Value("", I64, 0, a.constant)
+        if a.constant:
+            terms = self.index(Index(0, a.terms))
+            return self.plus(terms, Value("", I64, 0, a.constant))
+        total = Value("", I64, 0, 0)
         for atom, k in sorted(a.terms, key=lambda t: self.atom(t[0]).depth):
             term = self._times(self.atom(atom), k)
             total = self.plus(total, term)
@@ -127,7 +130,11 @@ class Registers:
         if v.known is not None:
             return v._replace(known=int(v.known) * k)
         kind = self.kind(I64, v.depth)
-        text = self.at(v.depth).let(f"mul {kind} {v.text}, {number(kind, k)}")
+        key = ("times", v.text, str(k))
+        text = self.spread.get(key)
+        if text is None:
+            text = self.at(v.depth).let(f"mul {kind} {v.text}, {number(kind, k)}")
+            self.spread[key] = text
         return Value(text, I64, v.depth)
 
     def plus(self, a: Value, b: Value) -> Value:

@@ -66,7 +66,7 @@ def _log2(v: Lanes, x: Real) -> Pair:
 
 def _exp2(v: Lanes, x: Real, lost: Real) -> Real:
     """2^(x + lost)."""
-    lost = (abs(x) < 1100.0).where(lost, 0.0)
+    lost = ((abs(x) < 1100.0) & ~(x > 1024.0)).where(lost, 0.0)
     x = v.at_least(v.at_most(x, 1024.0), -1076.0)
     moved = x + v.format.round_magic
     r = x - (moved - v.format.round_magic)

@@ -4,6 +4,7 @@ A program takes the inputs' arrays and gives `(outputs, failed)`: the number of 
 guard that answered differently, or -1.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,11 @@ from wengert.core.memory import owned
 from wengert.core.types import Array
 from wengert.graph.graph import CONSTANT, PART, Graph, Node, topological
 from wengert.graph.stage import Guard
+
+
+class CompileWarning(UserWarning):
+    """A graph that native code should run is run by NumPy."""
+
 
 Program = Callable[[list[Array]], tuple[list[Array], int]]
 
@@ -31,7 +37,17 @@ def _native(graph: Graph) -> Program | None:
         from wengert.native import compile as compiled
     except ImportError:
         return None
-    made: Program = compiled(graph)
+    try:
+        made: Program = compiled(graph)
+    except Exception as error:
+        warnings.warn(
+            f"`{graph.name}` runs in NumPy, because compiling it failed: "
+            f"{type(error).__name__}: {str(error).partition(chr(10))[0]}\n"
+            "  Do:   report it, with the file that wg.native.dump writes.",
+            CompileWarning,
+            stacklevel=2,
+        )
+        return None
     return made
 
 

@@ -25,6 +25,8 @@ from wengert.transforms.jit.world import (
     is_record,
     is_users,
     is_users_module,
+    native_order,
+    native_type,
     reads,
     seen_through,
 )
@@ -74,7 +76,7 @@ class Mirror:
     def _array(self, x: Any) -> Tracer:
         found = self.arrays.get(id(x))
         if found is None:
-            tracer = self.stage.input(type_of(x), x, "")
+            tracer = self.stage.input(native_type(type_of(x)), native_order(x), "")
             found = self.arrays[id(x)] = (x, tracer, tracer.mark)
         return found[1]
 

@@ -19,6 +19,7 @@ from wengert.transforms.jit.interpreter import Split
 from wengert.transforms.jit.pieces import Piece, optimized, pieces
 from wengert.transforms.jit.signature import Leaf
 from wengert.transforms.jit.staging import Out, Staged
+from wengert.transforms.jit.world import native_order
 
 _numbers = itertools.count()
 
@@ -134,7 +135,7 @@ class Path:
             return Miss(in_words(failed, now))
         inputs = [leaves[i] for i in self.staged.inputs]
         inputs += [places[k] for k in self.staged.loads]
-        given = [_native_order(x) for x in inputs]
+        given = [native_order(x) for x in inputs]
         if self.staged.writes and overlap(given):
             return Miss("arrays that are written into share memory")
         outputs = self._outputs(given)
@@ -204,12 +205,6 @@ def _leaf(out: Out, values: list[Array]) -> Any:
     if out.kind == "scalar":
         return x[()] if isinstance(x, np.ndarray) else x
     return x.item() if isinstance(x, np.ndarray | np.generic) else x
-
-
-def _native_order(x: Any) -> Any:
-    if type(x) is np.ndarray and not x.dtype.isnative:
-        return x.astype(x.dtype.newbyteorder("="))
-    return x
 
 
 def overlap(arrays: list[Any]) -> bool:

@@ -17,6 +17,7 @@ from wengert.transforms.jit.mirror import Mirror
 from wengert.transforms.jit.numbers import Number, number
 from wengert.transforms.jit.randomness import watched
 from wengert.transforms.jit.signature import Call, Leaf, leaf_of
+from wengert.transforms.jit.world import native_order, native_type
 
 # The staging run that is going on, for `debug`.
 STAGING: contextvars.ContextVar[JitStage | None] = contextvars.ContextVar(
@@ -149,7 +150,7 @@ class _Run:
         found: list[Any] = []
         for i, (x, kind) in enumerate(zip(leaves, self.kinds, strict=True)):
             if kind.kind in ("array", "scalar"):
-                x = self.stage.input(kind.of, x, names[i])
+                x = self.stage.input(native_type(kind.of), native_order(x), names[i])
             elif kind.kind in ("int", "float"):
                 x = number(self.stage, x, names[i])
             elif kind.kind in ("same", "object") and not self.raw:

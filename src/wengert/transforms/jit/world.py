@@ -17,6 +17,7 @@ import numpy as np
 import optree
 
 from wengert.core.bind import Tracer
+from wengert.core.types import Type
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 
@@ -154,6 +155,18 @@ _EQUAL = (
 def is_array(x: Any) -> bool:
     """Whether `x` is a plain array of numbers, which can be an input."""
     return type(x) is np.ndarray and x.dtype.kind in "fciub"
+
+
+def native_type(type: Type) -> Type:
+    """The type with the machine's order of bytes, in which graphs compute."""
+    return type._replace(dtype=type.dtype.newbyteorder("="))
+
+
+def native_order(x: Any) -> Any:
+    """A value likewise; an array that is so already, as it is."""
+    if type(x) is np.ndarray and not x.dtype.isnative:
+        return x.astype(x.dtype.newbyteorder("="))
+    return x
 
 
 def strides_of(x: Any) -> tuple[int, ...] | None:
