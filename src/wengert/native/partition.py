@@ -329,7 +329,7 @@ class Partition:
             step = self.steps[i]
             if i < first and not (
                 self._only_stores(step, reads, made, i, first)
-                and self._in_place(node, {r for r in reads if made.get(r) == i})
+                and self._in_place(root, {r for r in reads if made.get(r) == i})
             ):
                 break
             if not isinstance(step, Kernel) or step.roots[0].kind == "scatter":
@@ -377,23 +377,31 @@ class Partition:
             return False
         return all(r in step.inlined for r in reads if made.get(r) == i)
 
-    def _in_place(self, root: Node, wanted: set[Node]) -> bool:
+    def _in_place(self, root: Root, wanted: set[Node]) -> bool:
         """Whether `root` reads these where its loops are, so that they needn't be
         computed again for another index."""
-        todo = self._read_from(root, False)
+        items = len(root.loops) == 1 and root.looped == 1 and not root.is_flat
+        todo = self._read_from(root.node, False, items)
         seen: set[tuple[Node, bool]] = set()
         while todo:
             n, moved = todo.pop()
             if moved and n in wanted:
                 return False
             if (n, moved) not in seen and n in self.inline and n not in self.stored:
-                todo.extend(self._read_from(n, moved))
+                todo.extend(self._read_from(n, moved, items))
             seen.add((n, moved))
         return True
 
-    def _read_from(self, node: Node, moved: bool) -> list[tuple[Node, bool]]:
-        """A node's inputs, and whether they are read at another index."""
+    def _read_from(
+        self, node: Node, moved: bool, items: bool
+    ) -> list[tuple[Node, bool]]:
+        """A node's inputs, and whether they are read at another index.
+
+        Where the loop is over items, only another item is another index.
+        """
         name = node.op.name
+        if items and _keeps_items(node):
+            return [(i, moved) for i in node.inputs]
         if name in ("index_set", "index_add"):
             base, *others = node.inputs
             return [(base, moved), *((i, True) for i in others)]
@@ -557,6 +565,33 @@ def _imagined(node: Node) -> np.ndarray[Any, Any]:
     return np.lib.stride_tricks.as_strided(
         np.empty(1), shape, tuple(reversed(steps)), writeable=False
     )
+
+
+def _keeps_items(node: Node) -> bool:
+    """Whether each item of the result, along axis 0, comes from the operands' same."""
+    name, params, shape = node.op.name, node.params, node.shape
+    rows = [i.shape[:1] for i in node.inputs if len(i.shape) == len(shape) or i.shape]
+    if not shape or any(r not in (shape[:1], (1,)) for r in rows):
+        return False
+    if name in ("index", "index_set", "index_add"):
+        key = params["key"]
+        whole = isinstance(key[0], slice) and key[0].indices(shape[0])
+        return not has_arrays(key) and whole == (0, shape[0], 1)
+    if name == "transpose":
+        return bool(params["axes"][0] == 0)
+    if name in ("concatenate", "stack"):
+        return bool(params["axis"] != 0)
+    if name in ("flip", "roll", "sum", "prod", "max", "min", "all", "any"):
+        return 0 not in params["axis"]
+    if name in ("diagonal", "diagonal_embed"):
+        return 0 not in params["axes"]
+    if name == "matmul":
+        return all(len(i.shape) > 2 for i in node.inputs)
+    if name == "einsum":
+        inputs, out = params["subscripts"].split("->")
+        first = out[:1]
+        return all(t[:1] == first and first not in t[1:] for t in inputs.split(","))
+    return name == "reshape" or name not in forms.LAYOUT | forms.PIECEWISE
 
 
 def _keeps_axes(node: Node) -> bool:

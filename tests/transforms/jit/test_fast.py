@@ -106,7 +106,6 @@ STRUCTURES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "0-d": (lambda x: x + 1.0, (np.array(2.0),)),
     "empty": (lambda x: x * 2.0, (np.zeros((0, 3)),)),
     "float32": (lambda x: np.exp(x), (X.astype("f4"),)),
-    "complex": (lambda x: np.abs(x) + 0.0, (X + 1j,)),
     "bool": (lambda x: ~x, (X > 0,)),
     "branch": (lambda x: np.exp(x) if np.sum(x) > 0 else x, (X,)),
     "loop": (lambda x, n: sum((x * i for i in range(n)), x), (X, 4)),

@@ -271,7 +271,8 @@ def _of_dict(x: Any, names: frozenset[str] | None) -> Iterator[Child]:
 
 
 def _of_function(f: FunctionType, names: frozenset[str] | None) -> Iterator[Child]:
-    if is_users(f.__code__):
+    users = is_users(f.__code__)
+    if users:
         found = reads(f.__code__)
         for name in sorted(found.globals):
             # A name of Python's own, as `abs`, may come to stand in the module.
@@ -287,7 +288,10 @@ def _of_function(f: FunctionType, names: frozenset[str] | None) -> Iterator[Chil
             yield "default", Key(f, name), value
         yield from _of_dict(f, names)
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-        yield "cell", Key(cell, name), in_cell(cell)
+        value = in_cell(cell)
+        # A set in a closure of Python's own is how it keeps `repr` from recursion.
+        if users or not isinstance(value, set):
+            yield "cell", Key(cell, name), value
 
 
 def _of_class(kind: type, names: frozenset[str] | None) -> Iterator[Child]:
