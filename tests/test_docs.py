@@ -98,6 +98,8 @@ def documented() -> list[tuple[str, Any]]:
                 inspect.isroutine(thing) or inspect.isclass(thing) or thing is module
             ):
                 continue
+            if getattr(thing, "__module__", "wengert") == "builtins":
+                continue  # `int`, as an enumeration keeps it
             if ">>>" in (inspect.getdoc(thing) or ""):
                 found.setdefault(id(thing), (name, thing))
     return list(found.values())

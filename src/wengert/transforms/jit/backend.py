@@ -55,7 +55,7 @@ def flat(run: Program, backend: str) -> Callable[..., tuple[Array, ...]]:
     """A program without guards, as a function of its arrays; native if it can be."""
 
     def slow(*arrays: Array) -> tuple[Array, ...]:
-        return tuple(owned(run([*arrays])[0]))
+        return tuple(x if x.shape else x[()] for x in owned(run([*arrays])[0]))
 
     if backend != "native":
         return slow
