@@ -203,13 +203,14 @@ def _leaf(value: Any, leaf: Leaf) -> _Array:
     wanted = leaf.dtype.type if leaf.kind == "scalar" else _PYTHON[leaf.kind]
     if type(value) is not wanted:
         raise Differs
-    if leaf.strict and leaf.kind == "int" and not -(2**31) <= value < 2**31:
-        raise Differs
     try:
         with np.errstate(over="ignore"):
-            return np.asarray(value, leaf.dtype)
+            found = np.asarray(value, leaf.dtype)
     except OverflowError as error:  # a Python int that doesn't fit
         raise Differs from error
+    if leaf.strict and leaf.kind == "int" and found != found.astype(np.int32):
+        raise Differs
+    return found
 
 
 def _build(result: Any, inputs: dict[int, _Array], outputs: dict[int, _Array]) -> Any:

@@ -243,10 +243,7 @@ def _value(values: dict[Node, Any], node: Node) -> Any:
 
 def _on_host(step: Host, values: dict[Node, Any]) -> None:
     node = step.node
-    args = [
-        x[()] if isinstance(x, np.ndarray) and not x.shape else x
-        for x in (_value(values, i) for i in node.inputs)
-    ]
+    args = [_as_argument(_value(values, i), i) for i in node.inputs]
     with np.errstate(all="ignore"):
         y = bind(node.op, *args, **node.params)
     if isinstance(node.type, Type):
@@ -254,6 +251,13 @@ def _on_host(step: Host, values: dict[Node, Any]) -> None:
     for r in step.results:
         if r is not node:
             values[r] = y[r.params["index"]]
+
+
+def _as_argument(x: Any, node: Node) -> Any:
+    """A value as eager code has it: Python's numbers, NumPy's scalars, or arrays."""
+    if node.type.weak:
+        return x.item() if isinstance(x, np.ndarray | np.generic) else x
+    return x[()] if isinstance(x, np.ndarray) and not x.shape else x
 
 
 def _result(values: dict[Node, Any], node: Node) -> Array:

@@ -24,7 +24,7 @@ STEPS = [10.0 ** (-k / 2) for k in range(31)]
 
 
 class Differences:
-    """Central differences of Σ ct·result along elements of the inputs."""
+    """Differences of Σ ct·result along elements of the inputs."""
 
     def __init__(self, run: Run, seeds: dict[Node, Array]) -> None:
         self._run = run
@@ -44,16 +44,24 @@ class Differences:
         kinds = [n.dtype for n in run.active if n.dtype.kind in "fc"]
         self.precision = max(float(np.finfo(kind).eps) for kind in kinds)
 
-    def slope(self, i: int, element: tuple[int, ...], step: float) -> Any:
-        """The derivative by one element of input i; of a complex one, both parts."""
+    def slope(
+        self, i: int, element: tuple[int, ...], step: float, sides: int = 2
+    ) -> Any:
+        """The derivative by one element of input i; of a complex one, both parts.
+
+        `sides` is 2 for the central difference, and 1 for (f(x + h) − f(x))/h.
+        """
         with np.errstate(all="ignore"):
-            real = self._difference(i, element, step)
+            real = self._difference(i, element, step, sides)
             if self._run.graph.inputs[i].dtype.kind != "c":
                 return real
-            return complex(real, self._difference(i, element, step * 1j))
+            return complex(real, self._difference(i, element, step * 1j, sides))
 
-    def _difference(self, i: int, element: tuple[int, ...], step: complex) -> float:
-        high, low = self._moved(i, element, step), self._moved(i, element, -step)
+    def _difference(
+        self, i: int, element: tuple[int, ...], step: complex, sides: int
+    ) -> float:
+        high = self._moved(i, element, step)
+        low = self._moved(i, element, -step if sides == 2 else step * 0)
         up, down = high[1][element], low[1][element]
         width = abs(complex(up) - complex(down))  # as far as it really moved
         if not width:
@@ -138,13 +146,17 @@ def _numerical(row: Check, differences: Differences, i: int, gradient: Any) -> N
 
 
 def _curve(differences: Differences, i: int, gradient: Any) -> list[list[float]]:
-    """(step, error) for the element with the largest derivative."""
+    """(step, error) of (f(x + h) − f(x))/h, for the element of the largest derivative.
+
+    One-sided, as in a lecture: it misses half the curvature, so that a parabola, too,
+    has its V. Central differences of a parabola are exact at any step.
+    """
     size = np.where(np.isfinite(gradient), np.abs(gradient), -1)
     flat = int(np.argmax(size))
     element = tuple(int(k) for k in np.unravel_index(flat, gradient.shape))
     points = []
     for step in STEPS:
-        difference = differences.slope(i, element, step) - gradient[element]
+        difference = differences.slope(i, element, step, sides=1) - gradient[element]
         if np.isfinite(difference):
             points.append([step, float(abs(difference))])
     return points

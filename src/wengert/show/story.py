@@ -42,7 +42,8 @@ class NodeStory(TypedDict):
 
     `role` is "input", "constant", "operation" or "output". An argument of integers is a
     constant with a name. `adjoint` is the final one, None where nothing arrives.
-    `expression` is "" for inputs; `line` is of the file that `source` is from.
+    `expression` is "" for inputs; `line` is of the file that `source` is from. `group`
+    is the scope or function it is in: "step", and "step 2" in the second call.
     """
 
     id: int
@@ -131,7 +132,11 @@ class Counts(TypedDict):
 
 
 class Check(TypedDict):
-    """The gradient by one input, in three ways; `curve` is of (step, error)."""
+    """The gradient by one input, in three ways.
+
+    `numerical` is the central difference; `curve` is of (step, error) of the one-sided
+    difference (f(x + h) − f(x))/h.
+    """
 
     input: int
     automatic: Value
@@ -202,7 +207,11 @@ class Compiled(TypedDict):
 
 
 class Story(TypedDict):
-    """Everything that an explanation says. `notes` are whole sentences."""
+    """Everything that an explanation says. `notes` are whole sentences.
+
+    `source` has [line number, text] of the function explained and of the functions of
+    the same file that it calls.
+    """
 
     version: int
     title: str

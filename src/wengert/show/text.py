@@ -158,7 +158,7 @@ def _checks(story: Story) -> Iterator[list[str]]:
     curve = next((c for c in story["checks"] if any(e for _, e in c["curve"])), None)
     if curve:
         name = story["nodes"][curve["input"]]["name"]
-        title = f"Error of the central difference by {name}, step by step size:"
+        title = f"Error of (f({name} + h) − f({name}))/h, by the step size h:"
         yield _section(title, _curve(curve["curve"]))
 
 

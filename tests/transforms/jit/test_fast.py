@@ -319,7 +319,8 @@ CHANGES: dict[str, tuple[Callable[..., Any], list[Callable[[], Any]]]] = {
     "an object": (
         reads_model,
         [
-            lambda: MODEL.w.__setitem__(0, 9.0), lambda: setattr(MODEL, "w", np.ones(3)),
+            lambda: MODEL.w.__setitem__(0, 9.0),
+            lambda: setattr(MODEL, "w", np.ones(3)),
             lambda: setattr(MODEL, "k", 3.0), lambda: setattr(Model, "rate", 0.25),
             lambda: setattr(MODEL, "rate", 0.125), lambda: delattr(MODEL, "rate"),
             lambda: MODEL.parts.__setitem__("b", np.zeros(3)),
@@ -361,7 +362,7 @@ def test_closures_and_cells() -> None:
     a, n, k = np.ones(3), 2.0, [1.0]
 
     def f(x: Any) -> Any:
-        return x * a * n + k[0]
+        return x * a * n + k[0]  # noqa: F821
 
     count = Counting(f)
     count(X)
@@ -396,7 +397,7 @@ def test_native_code_learns_about_new_objects(restored: Any) -> None:
     g = Counting(lambda x: x * (2.0 if shape == (1, 2) else 1.0))
     shape = (1, 2)
     g(X)
-    shape = tuple([1, 2])
+    shape = Pair(1, 2)[:]
     assert [g(X) for _ in range(2)][-1] == 0
 
 

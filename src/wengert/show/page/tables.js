@@ -62,7 +62,7 @@ function checkView(check, name) {
     h("thead", {}, headRow(["", `∂ by ${name}`, "from", "error"])),
     h("tbody", {}, [
       row("Automatic", check.automatic, "the backward pass", "—"),
-      row("Numerical", check.numerical, "a difference of two runs",
+      row("Numerical", check.numerical, "a central difference: two runs",
           error(check.error_numerical)),
       row("Symbolic", check.symbolic_value, check.symbolic, error(check.error_symbolic)),
     ].filter(Boolean)));
@@ -108,8 +108,9 @@ function stepSizePlot(curve, name) {
         "step size h"),
       s("text", { class: "title", transform: `translate(15 ${(top + height - bottom) / 2}) `
         + "rotate(-90)" }, "error")),
-    h("figcaption", {}, "Towards the right the difference quotient misses curvature; "
-      + "towards the left, digits cancel. The best step lies between."));
+    h("figcaption", {}, `Error of (f(${name} + h) − f(${name}))/h. `
+      + "Towards the right it misses curvature; towards the left, digits cancel. "
+      + "The best step lies between."));
 }
 
 function ticks(low, high, most) {

@@ -198,7 +198,7 @@ def _jvp(
 ) -> list[Array | None]:  # fmt: skip
     which = tuple(i for i, t in enumerate(tangents) if t is not None)
     given = [tangents[i] for i in which]
-    pushed = called(body.pushforward(which), [*args, *given])  # type: ignore[list-item]
+    pushed = called(body.pushforward(which), [*args, *given])
     found: list[Array | None] = [None] * len(y)
     for i, dy in zip(body.inexact, pushed, strict=True):
         found[i] = dy

@@ -28,7 +28,7 @@ from wengert.transforms.jit.world import MISSING
 _LONG = 50_000
 
 
-class Unfit(Exception):  # noqa: N818  (not an error: an answer)
+class Unfit(Exception):
     """Why a path's calls go through Python."""
 
 
@@ -125,7 +125,7 @@ def _constants(first: int, segment: Segment) -> list[entry.Fixed]:
     ]
 
 
-# Containers ---------------------------------------------------------------------------
+# Containers --------------------------------------------------------------------------
 
 
 class _Open(NamedTuple):
@@ -170,7 +170,7 @@ def _static(x: Any) -> entry.Static:
     return entry.Static(x)
 
 
-# What the function reads ---------------------------------------------------------------
+# What the function reads -------------------------------------------------------------
 
 
 class _Captured:
@@ -259,7 +259,7 @@ class _Captured:
                 defaults.setdefault((id(of), where), (of, {}))[1][check.key.name] = part
                 continue
             kind, owner, key = self._place(check, self.values[k])
-            mark = (kind, id(owner), key)
+            mark: tuple[str, int, Any] = (kind, id(owner), key)
             if kind == "item" and check.kind == "class":
                 mark = ("class", id(check.key.owner), key)
             if mark not in found:
@@ -320,7 +320,7 @@ def _default(of: Any, found: dict[Any, Any], where: str) -> entry.Load:
     return entry.Load("attribute", of, where, entry.Dict(names, children))
 
 
-# Arguments -----------------------------------------------------------------------------
+# Arguments ---------------------------------------------------------------------------
 
 
 def _arguments(
@@ -400,7 +400,7 @@ def _leaf(looked: _Captured, leaf: Leaf, x: Any, slot: int | None, check: Any) -
     return entry.Leaf(slot, dtype, (), python[kind], strict=kind == "int")
 
 
-# The result ----------------------------------------------------------------------------
+# The result --------------------------------------------------------------------------
 
 
 class _Place:
@@ -417,7 +417,7 @@ def _result(
 ) -> tuple[Any, tuple[entry.Out, ...]]:
     """How the result is put together, and the outputs that aren't in it."""
     slots = {n: i for i, n in enumerate(segment.module.outputs)}
-    parts = []
+    parts: list[Any] = []
     for out in path.staged.outs:
         if out.kind == "static":
             parts.append(entry.Static(out.of))

@@ -166,7 +166,9 @@ class Jit(metaclass=_Kind):
         if type(f) not in COMPILED:
             own = dir(type(self))
             vars(self).update(
-                (k, v) for k, v in getattr(f, "__dict__", {}).items() if k not in own and k != "__wrapped__"
+                (k, v)
+                for k, v in getattr(f, "__dict__", {}).items()
+                if k not in own and k != "__wrapped__"
             )
         self.function = f
         self.options = {

@@ -60,9 +60,9 @@ class PathReport:
         if len(self.guards) > 8:
             lines.append(f"  guard:    … and {len(self.guards) - 8} more")
         if self.backend == "native":
-            through = "native" if self.call == "native" else "through Python"
+            native = self.call == "native"
             lines.append(
-                f"  called:   {through}" + ("" if through == self.call else f": {self.call}")
+                f"  called:   {'native' if native else f'through Python: {self.call}'}"
             )
         if self.captured:
             lines.append(f"  reads:    {', '.join(self.captured)}")
@@ -121,7 +121,7 @@ def of_path(path: Path) -> PathReport:
         bytes=sum(getattr(n.params["value"], "nbytes", 8) for n in constants)
         + sum(getattr(run, "bytes", 0) for _, run in path.segments),
         programs=len(path.segments),
-        call=path.slow or ("native" if path.is_fast else "no native call here"),
+        call=path.slow or ("native" if path.is_fast else "no call yet"),
         host=_on_host(path, nodes),
         backend=path.backend,
         notes=[

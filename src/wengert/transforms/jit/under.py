@@ -23,7 +23,7 @@ from wengert.transforms.tape import Reverse
 _HARMLESS = ("bool", "int", "index")
 
 
-class Inline(Exception):  # noqa: N818  (not an error: an answer)
+class Inline(Exception):
     """The function is to be run on its traced arguments, step by step."""
 
 
@@ -31,7 +31,8 @@ class Watched(NamedTuple):
     """The arguments of a call, some of which are traced.
 
     Attributes:
-        call: the arguments, with plain values; of mapped ones, with those of the first item.
+        call: the arguments, with plain values in the place of traced ones; of mapped
+            ones, with those of the first item.
         single: the only level that watches, if it is one of reverse mode on plain
             values; else None.
         mapped: whether `vmap` is among the levels.
@@ -110,9 +111,7 @@ def body_of(path: Path) -> Body:
     return path.body
 
 
-def applied(
-    path: Path, found: Watched, places: list[Any], result: list[Any]
-) -> Any:
+def applied(path: Path, found: Watched, places: list[Any], result: list[Any]) -> Any:
     """The function's result on the traced arguments, along this path.
 
     Args:
@@ -134,7 +133,7 @@ def applied(
         for out, x in zip(staged.outs, leaves, strict=True):
             if out.kind != "static":
                 ready[out.of] = x
-    return _filled(path, [*called(body, arrays, ready)])  # type: ignore[arg-type]
+    return _filled(path, [*called(body, arrays, ready)])
 
 
 def _with_gradient(body: Body, arrays: list[Array], level: Reverse) -> Array:
