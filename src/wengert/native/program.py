@@ -31,7 +31,7 @@ class Segment:
     library: link.Library
     call: Any
     guards: tuple[int, ...]  # which of the graph's it checks
-    results: list[tuple[tuple[int, ...], np.dtype[Any]]] = field(default_factory=list)
+    arenas: list[np.ndarray[Any, Any]] = field(default_factory=list)  # to use again
 
 
 class Program:
@@ -216,9 +216,14 @@ def _run(s: Segment, values: dict[Node, Any]) -> int:
     """Runs a segment: its status. Its outputs join `values`."""
     inputs = [_contiguous(values, n) for n in s.module.inputs]
     outputs = [np.empty(n.shape, n.dtype) for n in s.module.outputs]
-    arena = np.empty(s.module.arena + 64, np.uint8)
+    try:  # a thread that finds it taken makes one of its own
+        arena = s.arenas.pop()
+    except IndexError:
+        arena = np.empty(s.module.arena + 64, np.uint8)
     start = -arena.ctypes.data % 64
     status = s.call(_pointers(inputs), _pointers(outputs), arena.ctypes.data + start)
+    if not s.arenas:
+        s.arenas.append(arena)
     values.update(zip(s.module.outputs, outputs, strict=True))
     return int(status)
 

@@ -1,6 +1,7 @@
 """`wengert check FILE.py:FUNCTION name=value …`: where a derivative is wrong."""
 
 import argparse
+import re
 import sys
 from typing import Any
 
@@ -69,6 +70,12 @@ def run(asked: argparse.Namespace) -> int:
         can't be checked.
     """
     try:
+        if ".py" not in asked.target:
+            raise UsageError(
+                "check is about a function in a file: FILE.py:FUNCTION.\n"
+                f"  Came: {asked.target!r}\n"
+                "  Do:   write model.py:loss, say; a formula goes to wengert explain."
+            )
         f = load_function(asked.target)
         args = arguments(f, parse_values(asked.values), asked.whole)
     except UsageError as error:
@@ -83,7 +90,8 @@ def run(asked: argparse.Namespace) -> int:
         return _cannot(str(error))
     except Exception as error:  # the user's function's own
         return _cannot(f"The function raises.\n  Came: {reason(error)}")
-    print(found)
+    # What is said in Python's words has another form here.
+    print(re.sub(r'trust=\("([^"]+)",\)', r"--trust \1", str(found)))
     strict = asked.strict and any(f.severity == "warning" for f in found.findings)
     return 0 if found.ok and not strict else 1
 

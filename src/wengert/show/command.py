@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from wengert.core.errors import WengertError
@@ -85,6 +86,8 @@ def run(asked: argparse.Namespace) -> int:
     from wengert.show.explanation import explain
 
     try:
+        if asked.save:
+            _check_save(asked.save)
         target = target_of(asked)
         with target.errors():
             explanation = explain(
@@ -105,6 +108,25 @@ def run(asked: argparse.Namespace) -> int:
         print(f"wengert explain: {what}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_save(name: str) -> None:
+    """Refuses a place where nothing can be saved, before anything is printed."""
+    from wengert.show.explanation import ENDINGS
+
+    path = Path(name)
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(
+            "--save writes a page (.html), .svg, .dot or .txt.\n"
+            f"  Came: {name!r}\n"
+            "  Do:   --save page.html, say; a browser prints that to PDF."
+        )
+    if not path.parent.is_dir():
+        raise UsageError(
+            "--save writes into a folder that exists.\n"
+            f"  Came: {str(path.parent)!r}\n"
+            "  Do:   make it first, or check the path."
+        )
 
 
 class Target(NamedTuple):

@@ -31,6 +31,9 @@ from wengert.show.story import Story
 from wengert.show.telling import tell
 
 
+ENDINGS = (".html", ".htm", ".svg", ".dot", ".txt")  # of what can be saved
+
+
 class Explanation:
     """What differentiating a function at one point does, step by step.
 
@@ -103,7 +106,7 @@ class Explanation:
             ".dot": self.dot,
             ".txt": lambda: self.text + "\n",
         }
-        if path.suffix.lower() not in makers:
+        if path.suffix.lower() not in ENDINGS:
             raise ShapeMismatch(
                 sentence(
                     "An explanation is saved as .html, .svg, .dot or .txt.",
@@ -212,7 +215,7 @@ def explain(
         _check_inputs(run, f)
         located = source is None and not isinstance(f, Graph)
         run.names = names(graph, run.shown, located)
-        lines = source_of(f) if located else _numbered(source or ())
+        lines = source_of(f, graph.nodes) if located else _numbered(source or ())
         story = tell(run, f, order, output, title, lines, located)
         story["compiled"] = compiled_story(f, run)
         return Explanation(story, graph)

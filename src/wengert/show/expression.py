@@ -5,7 +5,10 @@ call of a NumPy function from the table. Everything else is refused with its pos
 """
 
 import ast
+import difflib
 import inspect
+import re
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -74,10 +77,17 @@ class Expression:
             )
         extra = [n for n in self.names if n not in found]
         if extra:
+            known = f"the names are {', '.join(found)}" if found else "it has no names"
             raise ExpressionError(
                 "Every value has its name in the formula.\n"
                 f"  Came: a value for {', '.join(extra)}, which isn't in it\n"
-                f"  Do:   leave it out; the names are {', '.join(found) or 'none'}."
+                f"  Do:   leave it out; {known}."
+            )
+        if not found:
+            raise ExpressionError(
+                "A formula has a name to differentiate by.\n"
+                f"  Came: {self.text}\n"
+                '  Do:   write for example "x**2" x=3.'
             )
 
     def __call__(self, *args: Any) -> Any:
@@ -107,7 +117,7 @@ def _checked(text: str) -> list[ast.expr]:
         # A text of one line: where it is broken is the column alone.
         raise _refusal(
             text, column, "A formula is an expression in Python's syntax.",
-            error.msg, 'write for example "(w*x - y)**2 + w**2".',
+            error.msg, _advice(text),
         ) from None  # fmt: skip
     except (ValueError, MemoryError, RecursionError):
         raise ExpressionError(
@@ -116,6 +126,21 @@ def _checked(text: str) -> list[ast.expr]:
             "  Do:   write a function in a file: wengert explain FILE.py:FUNCTION."
         ) from None
     return _in_order(text, tree)
+
+
+def _advice(text: str) -> str:
+    """What may have been meant by a text that isn't a formula."""
+    if re.fullmatch(r"\s*\w+\s*=[^=].*", text):
+        return "the formula comes first, its values behind it: wengert explain x**2 x=3."
+    if re.fullmatch(r"[\w./\\-]+:[A-Za-z_]\w*", text):
+        file, _, name = text.rpartition(":")
+        return f"a function in a file is written with .py: {file}.py:{name}."
+    if re.search(r"(?<![\w.])\d+\.?\d*\s*(?!e\d)[A-Za-z_(]|\)\s*[\w(]", text):
+        return "write each product with a star: 2*x for 2x."
+    call = re.search(r"\b([a-z]\w*) +\w", text)
+    if call and call[1] in FUNCTIONS:
+        return f"write what {call[1]} is of in brackets: {call[1]}(x)."
+    return 'write for example "(w*x - y)**2 + w**2".'
 
 
 def _in_order(text: str, tree: ast.expr) -> list[ast.expr]:
@@ -198,7 +223,7 @@ def _call_needs(
         raise refuse(
             "A formula calls NumPy functions by name.",
             f"{_segment(node.func)}(…)",
-            f"call one of {', '.join(sorted(FUNCTIONS))}.",
+            _functions_like(node.func),
         )
     for keyword in node.keywords:
         if keyword.arg not in function.options:
@@ -216,6 +241,16 @@ def _call_needs(
             "give it that many.",
         )
     return list(node.args)
+
+
+def _functions_like(f: ast.expr) -> str:
+    """Those with a name like that, else all of them."""
+    name = f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "")
+    near = difflib.get_close_matches(name, FUNCTIONS, n=3)
+    if near:
+        return f"call {' or '.join(near)}, with np. before it or without."
+    listed = textwrap.wrap(", ".join(sorted(FUNCTIONS)) + ".", 72)
+    return "call one of\n" + "\n".join(f"          {line}" for line in listed)
 
 
 def _called(f: ast.expr) -> str | None:

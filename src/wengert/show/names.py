@@ -24,18 +24,32 @@ def code_of(f: Any) -> Any:
     return f.__code__ if inspect.isfunction(f) else None
 
 
-def source_of(f: Callable[..., Any]) -> list[list[Any]]:
-    """[line number, text] for each line of a function; [] where there is no file."""
-    code = code_of(f)
-    if code is None:
+def source_of(f: Callable[..., Any], nodes: Iterable[Node] = ()) -> list[list[Any]]:
+    """[line number, text] for each line of a function, in order; [] without a file.
+
+    Functions of the same file that made some of the `nodes` are there as well, as long
+    as there aren't too many lines.
+    """
+    home = code_of(f)
+    if home is None:
         return []
+    found: dict[int, str] = {}
+    made = (n.source[0] for n in nodes if isinstance(n.source, tuple))
+    for code in dict.fromkeys([home, *made]):
+        if code.co_filename != home.co_filename:
+            continue
+        lines = _lines_of(code)
+        if len(found.keys() | lines.keys()) <= _LINES:
+            found |= lines
+    return [[line, found[line]] for line in sorted(found)]
+
+
+def _lines_of(code: Any) -> dict[int, str]:
     try:
         lines, first = inspect.getsourcelines(code)
     except (OSError, TypeError, IndentationError):
-        return []
-    if len(lines) > _LINES:
-        return []
-    return [[first + i, line.rstrip()] for i, line in enumerate(lines)]
+        return {}
+    return {first + i: line.rstrip() for i, line in enumerate(lines)}
 
 
 def names(graph: Graph, shown: list[Node], located: bool) -> dict[Node, str]:

@@ -1,5 +1,7 @@
 """The nodes of a run as a story tells them."""
 
+import dis
+import functools
 from typing import Any
 
 from wengert.graph.graph import CONSTANT, INPUT, Node
@@ -16,9 +18,10 @@ def node_stories(
     only = source[0][0] if home is None and len(source) == 1 else None
     outputs = set(run.graph.outputs)
     told: list[NodeStory] = []
+    calls = _Calls()
     for node in run.shown:
         adjoint = adjoints.final.get(node)
-        line, group = _located(node, home)
+        line, group = _located(node, home, calls)
         line = only if is_operation(node) and line is None else line
         told.append(
             {
@@ -47,12 +50,51 @@ def _role(run: Run, node: Node, outputs: set[Node]) -> str:
     return "output" if node in outputs else "operation"
 
 
-def _located(node: Node, home: Any) -> tuple[int | None, str]:
+def _located(node: Node, home: Any, calls: "_Calls") -> tuple[int | None, str]:
     """Its line, if that is in the file explained, and its scope or function."""
     place = place_of(node) if home is not None else None
-    if place is None:
+    if place is None or not isinstance(node.source, tuple):
         return None, node.scope
-    code: Any = node.source[0] if isinstance(node.source, tuple) else None
-    inner = "" if code is home else place.function.strip("<>")
+    code: Any
+    code, instruction = node.source
+    inner = ""
+    if code is not home:
+        call = calls.number(node.scope, code, instruction)
+        name = place.function.strip("<>")
+        inner = name if call == 1 else f"{name} {call}"
     line = place.line if place.file == home.co_filename else None
     return line, "/".join(filter(None, (node.scope, inner)))
+
+
+class _Calls:
+    """Which call of its function a node was made in.
+
+    A node knows its instruction, not its call. Instructions of one call only go back
+    where a loop does; where there is no such loop, a new call has begun.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, Any], tuple[int, int]] = {}
+
+    def number(self, scope: str, code: Any, instruction: int) -> int:
+        """1 for nodes of the first call; nodes are asked about in their order."""
+        last, call = self._last.get((scope, code), (-1, 1))
+        if instruction <= last and not _loops(code, instruction, last):
+            call += 1
+        self._last[scope, code] = instruction, call
+        return call
+
+
+def _loops(code: Any, first: int, last: int) -> bool:
+    """Whether a loop of this code holds both instructions."""
+    return any(start <= first and last <= end for start, end in _jumps_back(code))
+
+
+@functools.lru_cache(maxsize=64)
+def _jumps_back(code: Any) -> list[tuple[int, int]]:
+    """Where each loop of a function begins and ends, in bytes of its code."""
+    jumps = (i for i in dis.get_instructions(code) if i.opcode in dis.hasjrel)
+    return [
+        (i.argval, i.offset) for i in jumps if i.argval is not None
+        and i.argval < i.offset
+    ]  # fmt: skip

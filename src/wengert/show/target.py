@@ -1,6 +1,7 @@
 """What the command line is about: a function in a file, and its arguments as text."""
 
 import ast
+import difflib
 import importlib.util
 import inspect
 import sys
@@ -56,16 +57,23 @@ def load_function(text: str) -> Callable[..., Any]:
         raise _refusal(
             "FILE.py is a file that exists.",
             f"{path!r}, in the folder {str(Path.cwd())!r}",
-            "check the path.",
+            "check the path; a formula is written without .py.",
         )
     found: Any = _module(file)
     for part in name.split("."):
-        names = [n for n in vars(found) if not n.startswith("_")]
         if part not in vars(found):
+            names = [
+                n
+                for n, x in vars(found).items()
+                if callable(x) and not n.startswith("_")
+            ]
+            near = difflib.get_close_matches(part, names, n=1)
             raise _refusal(
                 f"{path} defines {name!r}.",
                 f"a file that defines {_listed(names)}",
-                "check the name; what is inside of a function can't be named.",
+                f"write {path}:{near[0]}."
+                if near
+                else "check the name; what is inside of a function can't be named.",
             )
         found = getattr(found, part)
     if not callable(found):
@@ -142,9 +150,12 @@ def parse_values(words: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
+        name = name.strip()
         if not equals or not name.isidentifier():
             raise _refusal(
-                "Arguments are given as name=value.", repr(word), "write, say, x=1.5."
+                "Arguments are given as name=value, without spaces or in quotes.",
+                repr(word),
+                'write, say, x=1.5 or "x = [1, 2]".',
             )
         if name in values:
             raise _refusal(
@@ -170,8 +181,17 @@ def parse_value(text: str, name: str = "a value") -> Any:
         raise _refusal(
             f"The value of {name} is a number, a list of numbers, or @FILE.npy.",
             f"{text[:60]!r}",
-            "write, for example, 1.5, [1, 2, 3], [[1, 0], [0, 1]] or @x.npy.",
+            _advice(text, name),
         ) from error
+
+
+def _advice(text: str, name: str) -> str:
+    """What to write instead of a value that can't be read."""
+    if text.count("[") > text.count("]"):
+        return f'put it into quotes, so that it stays whole: "{name}=[1, 2]".'
+    if text.isidentifier():
+        return f"a text needs quotes of its own: \"{name}='{text}'\"; a number has none."
+    return "write, for example, 1.5, [1, 2, 3], [[1, 0], [0, 1]] or @x.npy."
 
 
 _SPECIAL = {
@@ -197,9 +217,10 @@ def _from_file(path: str, name: str) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        strerror = error.strerror if isinstance(error, OSError) else None
         raise _refusal(
             f"The value of {name} is an array in a file of NumPy's (.npy).",
-            f"@{path}: {reason(error)}",
+            f"@{path}: {strerror or error}",
             "np.save('x.npy', x) writes one; it holds numbers, not objects.",
         ) from error
 

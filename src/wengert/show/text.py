@@ -157,8 +157,12 @@ def _checks(story: Story) -> Iterator[list[str]]:
     yield _section("Automatic, numerical and symbolic:", lines)
     curve = next((c for c in story["checks"] if any(e for _, e in c["curve"])), None)
     if curve:
-        name = story["nodes"][curve["input"]]["name"]
-        title = f"Error of (f({name} + h) − f({name}))/h, by the step size h:"
+        node = story["nodes"][curve["input"]]
+        name = node["name"]
+        what = f"(f({name} + h) − f({name}))/h"
+        if node["shape"]:
+            what = f"the one-sided difference by an element of {name}"
+        title = f"Error of {what}, step by step size:"
         yield _section(title, _curve(curve["curve"]))
 
 

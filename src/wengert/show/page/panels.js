@@ -69,11 +69,14 @@ class SourcePanel {
   constructor(host, source) {
     this.lines = new Map();
     byId("source-box").hidden = !source.length;
-    host.replaceChildren(...source.map(([number, text]) => {
+    host.replaceChildren(...source.flatMap(([number, text], i) => {
       const line = h("div", { class: "line" },
         h("span", { class: "gutter" }, String(number)), h("code", {}, text || " "));
       this.lines.set(number, line);
-      return line;
+      // Between functions that don't follow each other in the file.
+      const isApart = i > 0 && source[i - 1][0] !== number - 1;
+      return isApart ? [h("div", { class: "gap", "aria-hidden": "true" }, "⋮"), line]
+        : [line];
     }));
     this.host = host;
   }

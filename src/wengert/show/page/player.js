@@ -166,9 +166,18 @@ class Player {
       return "The derivative of the output by itself: here the way back begins.";
     }
     const flow = `The adjoint of ${name(step.from)} flows back to ${name(step.to)}`
-      + `${through(step.local)}.`;
+      + `${through(step.local)}.${this.spread(step)}`;
     if (step.paths < 2) return flow;
     return `${flow} ${name(step.to)} is used ${step.paths} times; what arrives is added.`;
+  }
+
+  /** Where NumPy repeated an argument to fit, its adjoint is a sum over the copies. */
+  spread({ from, to, local }) {
+    const [result, argument] = [this.byId.get(from), this.byId.get(to)];
+    const isElementwise = local?.value;
+    if (!isElementwise || String(result.shape) === String(argument.shape)) return "";
+    return ` ${argument.name} was repeated to ${shapeOf(result)} (broadcasting): `
+      + "the shares of its copies are summed.";
   }
 
   ending() {

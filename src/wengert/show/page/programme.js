@@ -79,9 +79,13 @@ function derivatives(steps, edges) {
 
 function localText({ symbol, value }) {
   const isNumber = value && !value.shape.length;
-  if (!isNumber || symbol.replaceAll("-", "−") === value.text) return symbol;
+  if (!isNumber) return signed(symbol);
+  if (symbol.replaceAll("-", "−") === value.text) return value.text;
   return `${symbol} = ${value.text}`;
 }
+
+/** A number with a true minus sign; letters stay code. */
+const signed = (symbol) => symbol.replace(/^-(?=[\d.]+$)/, "−");
 
 /** What is known once the first `count` steps of a programme are done. */
 function momentAfter(story, programme, count) {

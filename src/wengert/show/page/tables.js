@@ -108,7 +108,7 @@ function stepSizePlot(curve, name) {
         "step size h"),
       s("text", { class: "title", transform: `translate(15 ${(top + height - bottom) / 2}) `
         + "rotate(-90)" }, "error")),
-    h("figcaption", {}, `Error of (f(${name} + h) − f(${name}))/h. `
+    h("figcaption", {}, `Error of the one-sided difference (f(${name} + h) − f(${name}))/h. `
       + "Towards the right it misses curvature; towards the left, digits cancel. "
       + "The best step lies between."));
 }

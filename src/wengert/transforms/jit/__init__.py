@@ -2,8 +2,10 @@
 
 Reading order: `world` (what a function can see), `capture` (watching it), `numbers` and
 `interpreter` (staging on values), `mirror` (captured arrays as inputs), `signature`
-(the arguments), `staging` (one run), `pieces`, `backend` and `paths` (from a graph to a
-result), `report`, `jit`; `debug` and `randomness` stand beside.
+(the arguments), `staging` (one run), `pieces`, `backend`, `bodies` and `paths` (from a
+graph to a result), `parts`, `places` and `fast` (calls past Python), `under` (calls
+under other transforms), `report`, `function`, `jit`; `debug` and `randomness` stand
+beside.
 """
 
 from wengert.transforms.jit import debug
