@@ -65,6 +65,8 @@ def test_module_is_the_command() -> None:
         (["demo", "--seed", "-1"], "a whole number of at least 0; came: '-1'"),
         (["demo", "--out", "loss.doc"], "ending in .pdf, .png, .svg; came: 'loss.doc'"),
         (["demo", "--out", "no/where/a.png"], "a folder that exists; came: 'no/where'"),
+        (["demo", "--network", "moons.pdf"], "ending in .htm, .html; came: 'moons.pdf'"),
+        (["demo", "--network", "no/a.html"], "a folder that exists; came: 'no'"),
     ],
 )
 def test_bad_arguments(
@@ -122,6 +124,21 @@ def test_demo_learns_the_digits(
     error = float(said.split("relative error ")[1].split()[0])
     assert error < 1e-7
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_network_learns_on_a_page(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Needs none of what the digits need.
+    monkeypatch.setattr(cli, "DEMO_NEEDS", {"no_such_module": "no-such-package"})
+    page = tmp_path / "page.html"
+    assert cli.main(["demo", "--network", str(page), "--seed", "2"]) == 0
+    said = capsys.readouterr().out
+    assert f"Open in a browser: {page}" in said
+    assert float(said.split("% right")[0].split()[-1]) > 97
+    assert page.read_text("utf-8").startswith("<!doctype html>")
 
 
 def test_one_seed_one_result() -> None:

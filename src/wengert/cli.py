@@ -36,10 +36,15 @@ def natural(text: str) -> int:
 
 def picture(text: str) -> Path:
     """`text` as a place where a picture can be written, for argparse."""
+    return place(text, PICTURES)
+
+
+def place(text: str, endings: set[str]) -> Path:
+    """`text` as a file of one of these endings in a folder that can be written to."""
     path = Path(text)
-    if path.suffix.lower() not in PICTURES:
+    if path.suffix.lower() not in endings:
         raise argparse.ArgumentTypeError(
-            f"expected a name ending in {', '.join(sorted(PICTURES))}; came: {text!r}"
+            f"expected a name ending in {', '.join(sorted(endings))}; came: {text!r}"
         )
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(
@@ -48,6 +53,11 @@ def picture(text: str) -> Path:
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"cannot write {str(path)!r}")
     return path
+
+
+def page(text: str) -> Path:
+    """`text` as a place where a page can be written, for argparse."""
+    return place(text, {".html", ".htm"})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="both passes of a small formula by hand, then a classifier of digits",
+        description="Shows both passes of a small formula by hand, then trains a "
+        "classifier of digits. With --network, the lecture's network of ten hidden "
+        "units learns two half moons instead, on a page to play.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     demo.add_argument("--epochs", type=positive, default=20, metavar="N", help="epochs")
@@ -72,6 +85,13 @@ def parser() -> argparse.ArgumentParser:
         default=Path("digits-loss.png"),
         metavar="FILE",
         help="where the picture of the loss curve goes",
+    )
+    demo.add_argument(
+        "--network",
+        type=page,
+        default=argparse.SUPPRESS,
+        metavar="FILE.html",
+        help="write the page on which a small network learns, and nothing else",
     )
     for module in SUBCOMMANDS.values():
         module.register(commands)
@@ -107,6 +127,27 @@ def demo(epochs: int, seed: int, out: Path) -> int:
     return 0
 
 
+def learn(seed: int, out: Path) -> int:
+    """Writes the page on which the lecture's network learns; 0 if it went well."""
+    import numpy as np
+
+    from wengert.show import network
+
+    points, signs = network.moons(np.random.default_rng(seed))
+    frames = network.train(points, signs, seed=seed)
+    try:
+        out.write_text(network.training_page(points, signs, frames), encoding="utf-8")
+    except OSError as error:
+        print(f"wengert demo: cannot write {out}: {error.strerror}", file=sys.stderr)
+        return 1
+    last = frames[-1]
+    print(
+        f"{len(points)} points, {last.step} steps: loss {frames[0].loss:.3f} → "
+        f"{last.loss:.3f}, {last.accuracy:.1%} right\nOpen in a browser: {out}"
+    )
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments (the process's own by default).
 
@@ -125,6 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if asked.command in SUBCOMMANDS:
             status: int = SUBCOMMANDS[asked.command].run(asked)
             return status
+        if "network" in asked:
+            return learn(asked.seed, asked.network)
         return demo(asked.epochs, asked.seed, asked.out)
     except KeyboardInterrupt:
         print("\nwengert: stopped", file=sys.stderr)

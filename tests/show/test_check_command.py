@@ -114,6 +114,15 @@ def test_a_wrong_rule(model: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_trusted_rule(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(f"{model}:loss", "w=[1, -2]", "x=0.5", "--trust", "swish") == 0
     assert "trusted rule" in capsys.readouterr().out
+    assert check(f"{model}:loss", "w=[1, -2]", "x=0.5", "--trust", "swosh") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "No operation is called `swosh`" in said
+    assert "a clipped gradient), say --trust swish." in said
+
+
+def test_a_formula_is_sent_to_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("x**2", "x=1") == 2
+    assert "a formula goes to wengert explain" in capsys.readouterr().err
 
 
 def test_an_infinite_value(model: str, capsys: pytest.CaptureFixture[str]) -> None:

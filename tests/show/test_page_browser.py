@@ -596,6 +596,32 @@ def test_the_card_goes_when_the_reader_leaves_the_graph(open_page):
     assert page.texts(".card:not([hidden]) h3") == []
 
 
+def test_the_source_shows_the_line_in_a_helper_function(open_page):
+    def explained(x):
+        return step(x, 2.0) + step(x, 3.0)
+
+    story = dict(wg.explain(explained, 0.5).story())
+    page = open_page(story)
+    page.press("step")
+    assert page.texts(".line.now code") == ["    a = np.sin(x) * k"]
+    assert page.js("all('#source .gap').length") == 1
+    frames = [text.removeprefix("▾ ") for text in page.texts(".frame text")]
+    assert frames == ["step", "step 2"]
+
+
+def test_a_broadcast_argument_is_told_to_be_summed(open_page):
+    story = dict(wg.explain(lambda x, b: np.sum(x + b), np.ones((3, 2)), 0.5).story())
+    page = open_page(story)
+    to = next(n["id"] for n in story["nodes"] if n["name"] == "b")
+    number = next(i for i, s in enumerate(story["backward"]) if s["to"] == to)
+    for _ in range(len(story["forward"]) + number + 1):
+        page.press("step")
+    (why,) = page.texts("#caption .why")
+    assert why.endswith(
+        "b was repeated to 3 × 2 (broadcasting): the shares of its copies are summed."
+    )
+
+
 def test_the_section_on_compiled_functions(open_page):
     rng = np.random.default_rng(0)
     shapes = (10, 30), (10,), (4, 10), (30,)

@@ -266,6 +266,35 @@ def test_lines_and_groups() -> None:
     assert lines[second["line"]].strip() == "y = y + 1.0"
 
 
+def looped(v: Any) -> Any:
+    for _ in range(2):
+        v = np.sin(v) * 2.0
+    return v
+
+
+def test_each_call_of_a_function_is_a_group() -> None:
+    def f(x: Any) -> Any:
+        return looped(helper(looped(x)) + helper(x))
+
+    groups = [n["group"] for n in story_of(f, 2.0)["nodes"] if n["expression"]]
+    want = [*["looped"] * 4, "helper", "helper 2", "", *["looped 2"] * 4]
+    assert groups == want
+
+
+def test_the_source_has_the_functions_that_are_called() -> None:
+    def f(x: Any) -> Any:
+        return helper(x) + 1.0
+
+    story = story_of(f, 2.0)
+    numbers = [line for line, _ in story["source"]]
+    texts = [text.strip() for _, text in story["source"]]
+    assert numbers == sorted(set(numbers))
+    assert texts == ["def helper(v: Any) -> Any:", "return v * v",
+                     "def f(x: Any) -> Any:", "return helper(x) + 1.0"]  # fmt: skip
+    first = story["nodes"][story["forward"][0]["node"]]
+    assert dict(story["source"])[first["line"]].strip() == "return v * v"
+
+
 def test_arguments_in_containers_keep_their_paths() -> None:
     story = story_of(lambda p, q: p["w"][0] * q, {"w": [2.0]}, 3.0)
     assert [n["name"] for n in story["nodes"] if n["op"] == "input"] == [
@@ -387,9 +416,17 @@ def test_the_curve_has_a_valley() -> None:
     story = story_of(lambda x: np.exp(np.sin(x)), 0.7)
     errors = dict(map(tuple, story["checks"][0]["curve"]))
     best = min(errors, key=lambda h: errors[h])
-    assert 1e-8 < best < 1e-3
+    assert 1e-10 < best < 1e-5
     assert errors[1.0] > 1e3 * errors[best]
     assert errors[min(errors)] > 1e3 * errors[best]
+
+
+def test_the_curve_of_a_parabola_has_a_valley_too() -> None:
+    errors = dict(map(tuple, told("lecture")["checks"][0]["curve"]))
+    # (f(w + h) − f(w))/h misses h·f″/2 = 5·h.
+    for h in (1.0, 0.1, 0.01):
+        assert errors[h] == pytest.approx(5 * h)
+    assert min(errors.values()) < 1e-6 < errors[min(errors)]
 
 
 def test_symbolic_derivatives() -> None:

@@ -264,6 +264,14 @@ def test_a_rule_may_be_meant_to_differ() -> None:
     assert trusted.parameters[0].verdict == "trusted rule"
 
 
+def test_trust_in_what_is_not_there_is_said() -> None:
+    straight = with_pullback(np.round, lambda r, ct: (ct,), "straight_through")
+    found = diagnose(lambda x: np.sum(straight(x) * x), V, trust=("straight_trough",))
+    assert not found.ok
+    assert only(found, "not met").op == "straight_trough"
+    assert only(found, "not met").severity == "warning"
+
+
 @pytest.mark.parametrize("factor", [1.0, 1.01])
 def test_a_rule_that_only_reverse_mode_can_use(factor: float) -> None:
     def bwd(r: Any, ct: Any) -> Any:

@@ -405,8 +405,9 @@ class Partition:
         if name in ("index_set", "index_add"):
             base, *others = node.inputs
             return [(base, moved), *((i, True) for i in others)]
-        same = name in ("stop_gradient", "positive", "conjugate", "real", "broadcast_to")
-        same = same or (name == "reshape" and _keeps_axes(node))
+        same = name in ("broadcast_to", "stop_gradient", "positive")
+        same |= name in ("conjugate", "real")
+        same |= name == "reshape" and _keeps_axes(node)
         moved |= name in forms.PIECEWISE or (name in forms.LAYOUT and not same)
         moved |= node in self.folds and name not in forms.COMBINE
         moved |= node in self.folds and node in self.inline

@@ -58,7 +58,9 @@ def _located(node: Node, home: Any, calls: "_Calls") -> tuple[int | None, str]:
     code: Any
     code, instruction = node.source
     inner = ""
-    if code is not home:
+    if code is home:
+        calls.end()
+    else:
         call = calls.number(node.scope, code, instruction)
         name = place.function.strip("<>")
         inner = name if call == 1 else f"{name} {call}"
@@ -70,18 +72,27 @@ class _Calls:
     """Which call of its function a node was made in.
 
     A node knows its instruction, not its call. Instructions of one call only go back
-    where a loop does; where there is no such loop, a new call has begun.
+    where a loop does; where there is no such loop, a new call has begun. And when the
+    function explained goes on itself, all calls have ended.
     """
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, Any], tuple[int, int]] = {}
+        self._going: set[tuple[str, Any]] = set()
+
+    def end(self) -> None:
+        """The next node of any function is of a new call."""
+        self._going.clear()
 
     def number(self, scope: str, code: Any, instruction: int) -> int:
         """1 for nodes of the first call; nodes are asked about in their order."""
-        last, call = self._last.get((scope, code), (-1, 1))
-        if instruction <= last and not _loops(code, instruction, last):
+        key = scope, code
+        last, call = self._last.get(key, (-1, 0))
+        back = instruction <= last and not _loops(code, instruction, last)
+        if back or key not in self._going:
             call += 1
-        self._last[scope, code] = instruction, call
+        self._going.add(key)
+        self._last[key] = instruction, call
         return call
 
 

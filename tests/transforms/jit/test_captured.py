@@ -367,3 +367,43 @@ def test_nothing_of_the_users_is_replaced() -> None:
     wg.jit(lambda x: m(x) + params["w"] * params["l"][0].sum() + helper(x))(X)
     after = (m.w, params["w"], params["l"], params["l"][0], helper, W)
     assert all(a is b for a, b in zip(before, after, strict=True))
+
+
+class Asking:
+    def __init__(self) -> None:
+        self.w = np.ones(3)
+
+    def kinds(self, x: Any) -> Any:
+        return type(x) is np.ndarray, isinstance(x, np.ndarray), hasattr(x, "flags")
+
+    def outer(self, x: Any) -> Any:
+        return self.kinds(x), self.w * x
+
+    @property
+    def kind(self) -> Any:
+        return type(self.w) is np.ndarray
+
+
+def asks_in_a_function(x: Any) -> Any:
+    return [type(x) is np.ndarray, type(x[0]), type(len(x)), isinstance(int, type), x]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        asks_in_a_function,
+        Asking().kinds,
+        Asking().outer,
+        lambda x: (ASKING.kinds(x), x),
+        lambda x: (ASKING.kind, x),
+        lambda x: np.asarray(x) if type(x) is np.ndarray else None,
+    ],
+)
+def test_questions_for_types_have_the_answers_of_plain_python(f: Any) -> None:
+    x = np.arange(3.0)
+    g = wg.jit(f)
+    for _ in range(3):
+        assert repr(g(x)) == repr(f(x))
+
+
+ASKING = Asking()

@@ -6,6 +6,7 @@ import gc
 import inspect
 import math
 import pickle
+import threading
 import tracemalloc
 import weakref
 from collections import OrderedDict
@@ -19,6 +20,7 @@ import pytest
 import wengert as wg
 from wengert.native import capi
 from wengert.transforms.jit import Jit
+from wengert.transforms.jit.backend import CompileWarning
 
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.skipif(
@@ -504,3 +506,51 @@ def test_calls_keep_nothing() -> None:
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 2000
+
+
+def test_threads_get_their_own_results() -> None:
+    f = wg.jit(lambda x, n: x * n if np.sum(x) > 0 else x - n)
+    wrong: list[Any] = []
+
+    def run(k: int) -> None:
+        x = np.full(200, float(k if k % 2 else -k))
+        for n in range(1, 400):
+            wanted = x * n if k % 2 else x - n
+            if not np.array_equal(f(x, n), wanted):
+                wrong.append((k, n))
+
+    threads = [threading.Thread(target=run, args=(k,)) for k in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_compiler_that_fails_is_told_of_and_stood_in_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(graph: Any) -> Any:
+        raise RuntimeError("no such register")
+
+    monkeypatch.setattr(wg.native, "compile", broken, raising=False)
+    f = wg.jit(lambda x: x * 2.0)
+    with pytest.warns(CompileWarning, match="no such register"):
+        same(f(X), X * 2.0)
+    same(f(X), X * 2.0)
+    assert f.report().paths[0].backend == "numpy"
+    assert f.report().paths[0].call == "it runs in NumPy"
+
+
+def test_without_native_functions_all_calls_go_through_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capi, "supported", lambda: "an unknown layout")
+    f = wg.jit(lambda x: x * 2.0)
+    assert type(f) is not type(at_the_top)
+    assert isinstance(f, Jit)
+    for _ in range(3):
+        same(f(X), X * 2.0)
+    assert f.report().paths[0].calls == 3
+    assert f.report().paths[0].backend == "native"
+    same(wg.grad(lambda x: np.sum(f(x)))(X), np.full(3, 2.0))

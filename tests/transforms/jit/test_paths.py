@@ -476,3 +476,20 @@ def test_printing_happens_while_staging_only() -> None:
             same(f(X), X * 2)
     assert seen == [1]
     assert len(f.paths) == 1
+
+
+def test_the_rank_of_least_squares_is_a_guard() -> None:
+    full = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    flat, y = np.ones((3, 2)), np.array([1.0, 2.0, 4.0])
+    f = wg.jit(lambda a: np.linalg.lstsq(a, y, rcond=None)[1])
+    for a in (full, flat, full, flat):
+        wanted = np.linalg.lstsq(a, y, rcond=None)[1]
+        assert f(a).shape == wanted.shape
+        np.testing.assert_allclose(f(a), wanted)
+    assert len(f.paths) == 2
+
+
+def test_second_derivatives_of_a_number_are_scalars() -> None:
+    for x in (3.0, np.float64(3.0)):
+        same(wg.jit(wg.hessian(lambda x: x**3))(x), wg.hessian(lambda x: x**3)(x))
+        same(wg.jit(wg.jacrev(lambda x: x**3))(x), wg.jacrev(lambda x: x**3)(x))

@@ -81,6 +81,9 @@ def diagnose(
             check.run_all(values, order=1)
             if order == 2 and check.passed:
                 check.second_order()
+            if check.met:
+                idle = [name for name in trust if name not in check.met]
+                check.findings += [wording.not_met(name) for name in idle]
     return Diagnosis(
         getattr(f, "__name__", type(f).__name__),
         tuple(check.findings),
@@ -106,6 +109,7 @@ class _Check:
     undecided: list[str] = field(default_factory=list)
     operations: int = 0
     checked: int = 0
+    met: set[str] = field(default_factory=set)  # the names of all operations
     passed: bool = False  # whether all tests of the first order were made and passed
 
     def run_all(self, values: list[Array], order: int) -> None:
@@ -141,6 +145,7 @@ class _Check:
             return None
         run = Run(graph, self.leaves)
         self.operations = self.operations or len(run.operations())
+        self.met |= {n.op.name for n in run.operations()}
         self._same_values(run, values)
         return run
 
@@ -298,6 +303,7 @@ class _Check:
         inner.random = self.random
         values = [np.asarray(v)[()] for v in pulled(*self.leaves)]
         inner.run_all(values, order=2)
+        self.met |= inner.met
         self.findings += [replace(f, order=2) for f in inner.findings]
         self.undecided += [u for u in inner.undecided if u not in self.undecided]
         self.checked += inner.checked

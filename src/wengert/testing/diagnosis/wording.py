@@ -43,6 +43,17 @@ def other_values(traced: Array, y: Array) -> Finding:
     )  # fmt: skip
 
 
+def not_met(name: str) -> Finding:
+    """A trusted operation that isn't there: a slip of the pen, perhaps."""
+    return Finding(
+        kind="not met",
+        severity="warning",
+        title=f"No operation is called `{name}`, which was to be trusted.",
+        op=name,
+        do="name the function that has the rule of its own.",
+    )
+
+
 def cut(run: Run, node: Node) -> Finding:
     """Finite differences see a change that a derivative doesn't."""
     rule = node.op.derivative

@@ -27,7 +27,7 @@ from wengert.transforms.reverse import vjp
 # So many derived graphs are kept of one graph; sizes of mapped axes may be many.
 _MOST = 32
 
-_ARRAYS = frozenset({np.ndarray, np.float64, np.float32})
+_ARRAYS = (np.ndarray, np.float64, np.float32)
 Flat = Callable[[list[Array]], Any]
 
 
@@ -58,7 +58,7 @@ class Body:
                 optimized = self.graph.optimize(without=SHIFTED)
                 self._run = flat(*program(optimized, self.backend))
         given = [
-            x if x.__class__ in _ARRAYS else np.asarray(x, n.dtype)
+            _in_dtype_of(n.type, x)
             for x, n in zip(arrays, self.graph.inputs, strict=True)
         ]
         return [*self._run(*given)]
@@ -151,6 +151,12 @@ class Body:
 
     def _inlined(self, items: list[Array]) -> list[Array | None]:
         return [*self.graph.evaluate(items)]
+
+
+def _in_dtype_of(type: Type, x: Array) -> Array:
+    if isinstance(x, _ARRAYS) and x.dtype == type.dtype:
+        return x
+    return np.asarray(x, type.dtype)[()]  # type: ignore[no-any-return]
 
 
 def _strong(type: Type) -> Type:

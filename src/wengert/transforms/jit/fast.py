@@ -27,9 +27,7 @@ from wengert.transforms.jit.signature import Call, Leaf
 _LONG = 50_000
 
 
-def native_path(
-    path: Path, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> NativePath:
+def native_path(path: Path, call: Call, kwargs: dict[str, Any]) -> NativePath:
     """A path for the native call, for arguments of this call's structure.
 
     Raises:
@@ -44,7 +42,7 @@ def native_path(
     looked = Captured(path, call)
     result, dropped = _result(path, program, segment)
     signature = entry.Signature(
-        arguments=_arguments(looked, args, kwargs),
+        arguments=_arguments(looked),
         keywords=_keywords(looked, kwargs),
         captured=(*looked.captured(), *_constants(len(path.graph.inputs), segment)),
         result=result,
@@ -123,9 +121,7 @@ def _constants(first: int, segment: Segment) -> list[entry.Fixed]:
 # Arguments ---------------------------------------------------------------------------
 
 
-def _arguments(
-    looked: Captured, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, ...]:
+def _arguments(looked: Captured) -> tuple[Any, ...]:
     call = looked.call
     marked, _ = tree.unflatten(call.spec, range(len(call.leaves)))
     parts = [_argument(looked, m) for m in marked]
