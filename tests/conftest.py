@@ -7,3 +7,5 @@ import tempfile
 if "WENGERT_TEST_CACHE" not in os.environ:
     os.environ["WENGERT_TEST_CACHE"] = tempfile.mkdtemp(prefix="wengert-tests-")
 os.environ["XDG_CACHE_HOME"] = os.environ["WENGERT_TEST_CACHE"]
+for name in ("WENGERT_CACHE", "WENGERT_CACHE_SIZE", "WENGERT_DEBUG"):
+    os.environ.pop(name, None)

@@ -65,7 +65,7 @@ def test_module_is_the_command() -> None:
         (["demo", "--seed", "-1"], "a whole number of at least 0; came: '-1'"),
         (["demo", "--out", "loss.doc"], "ending in .pdf, .png, .svg; came: 'loss.doc'"),
         (["demo", "--out", "no/where/a.png"], "a folder that exists; came: 'no/where'"),
-        (["demo", "--network", "moons.pdf"], "ending in .htm, .html; came: 'moons.pdf'"),
+        (["demo", "--network", "a.pdf"], "ending in .htm, .html; came: 'a.pdf'"),
         (["demo", "--network", "no/a.html"], "a folder that exists; came: 'no'"),
     ],
 )

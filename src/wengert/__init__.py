@@ -30,7 +30,7 @@ from wengert.transforms.reverse import vjp
 from wengert.transforms.stop import stop_gradient
 
 if TYPE_CHECKING:
-    from wengert import native
+    from wengert import native, random
     from wengert.native.threads import get_threads, set_threads
     from wengert.show import Explanation, explain
 
@@ -65,6 +65,7 @@ __all__ = [
     "native",
     "numpy",
     "passes",
+    "random",
     "scope",
     "set_threads",
     "stop_gradient",
@@ -82,8 +83,8 @@ def __getattr__(name: str) -> Any:
         from wengert import show
 
         return getattr(show, name)
-    if name == "native":
-        return importlib.import_module("wengert.native")
+    if name in ("native", "random"):
+        return importlib.import_module(f"wengert.{name}")
     if name in ("get_threads", "set_threads"):
         return getattr(importlib.import_module("wengert.native.threads"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -172,7 +172,7 @@ def test_a_static_method(model: str) -> None:
         (["{model}"], "A function is named by its file"),
         (
             ["{model}:lost"],
-            "defines 'lost'.\n  Came: a file that defines np, wg",
+            "defines 'lost'.\n  Came: a file that defines swish",
         ),
         (["{model}:number"], "'number' in {model} is a function."),
         (["{model}:logs"], "Every parameter has a value: x.\n  Came: none for x"),

@@ -179,7 +179,7 @@ def test_an_output(capsys: pytest.CaptureFixture[str], model: Path) -> None:
         (["sinn(x)", "x=1"], "call sin or sin"),
         (["5*3"], "a name to differentiate by"),
         (["5*3", "x=1"], "it has no names"),
-        (["x", "x", "=", "2"], "without spaces or in quotes"),
+        (["x", "x", "=", "2"], "without spaces, or in quotes"),
         (["x", "x=[1,", "2]"], 'stays whole: "x=[1, 2]"'),
         (["x", "x=a"], "\"x='a'\""),
         (["x", "x=@no.npy"], "@no.npy: No such file or directory\n"),

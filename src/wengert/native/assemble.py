@@ -11,11 +11,12 @@ from wengert.graph.stage import Guard
 from wengert.native import combine
 from wengert.native.access import memory_element
 from wengert.native.codegen import uniform
+from wengert.native.combine import fold_how
 from wengert.native.forms import element_of
 from wengert.native.ir import Emitter, Kind, number
 from wengert.native.kernel import Kernel
-from wengert.native.nest import Code, Writer, fold_how
 from wengert.native.partition import Library
+from wengert.native.writer import Code, Writer
 
 ALIGN = 64
 OUT_OF_BOUNDS = -1  # statuses; LAPACK's failures follow

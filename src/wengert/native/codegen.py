@@ -27,7 +27,8 @@ BOOL = np.dtype(bool)
 HIDES = {
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan",
     "isinf", "isfinite", "signbit", "logical_and", "logical_or", "logical_xor",
-    "logical_not", "fmax", "fmin", "copysign", "power", "float_power", "hypot", "astype",
+    "logical_not", "fmax", "fmin", "copysign", "power", "float_power", "hypot",
+    "astype",
 }  # fmt: skip
 INLINE = 24  # functions (exp, sin …) written out in one kernel; more are called
 
@@ -199,7 +200,7 @@ class Elements:
         e, k = r.at(v.depth), r.kind(I64, v.depth)
         x = r.text(v, I64, v.depth)
         least, most = _known_range(self.nodes[atom.node])
-        if 0 <= least and most < atom.size:
+        if least >= 0 and most < atom.size:
             r.atoms[atom] = Value(x, I64, v.depth)
             return
         below = e.let(f"icmp slt {k} {x}, {number(k, 0)}")
@@ -268,7 +269,7 @@ class Elements:
         return Value("", node.dtype, 0, np.asarray(y, node.dtype).item())
 
     def _simple(self, node: Node, args: list[Value]) -> Value | None:
-        """What known operands settle: 1·x, 0·x where zero wins, x + 0, a known choice."""
+        """What known operands settle: 1·x, 0·x where zero wins, x + 0, a choice."""
         name = node.op.name
         if name == "where":
             if args[0].known is not None:

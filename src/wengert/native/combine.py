@@ -5,14 +5,22 @@ from typing import Any
 import numpy as np
 
 from wengert.core.types import Type
+from wengert.graph.graph import Node
 from wengert.native import mathematics
-from wengert.native.forms import element_of
+from wengert.native.forms import element_of, fold_of
 from wengert.native.ir import Emitter, Kind, number
 
 Dtype = np.dtype[Any]
 
 _FLOAT = {"add": "fadd", "multiply": "fmul"}
 _OTHER = {"add": "add", "multiply": "mul", "logical_and": "and", "logical_or": "or"}
+
+_OF_BOOLS = {
+    "maximum": "logical_or",
+    "minimum": "logical_and",
+    "add": "logical_or",
+    "multiply": "logical_and",
+}
 
 
 def two(e: Emitter, k: Kind, dtype: Dtype, how: str, a: str, b: str) -> str:
@@ -22,8 +30,7 @@ def two(e: Emitter, k: Kind, dtype: Dtype, how: str, a: str, b: str) -> str:
             return e.let(f"{_FLOAT[how]} {k} {a}, {b}")
         return mathematics.emit(e, how, k, a, b)
     if dtype.kind == "b":
-        how = {"maximum": "logical_or", "minimum": "logical_and",
-               "add": "logical_or", "multiply": "logical_and"}.get(how, how)  # fmt: skip
+        how = _OF_BOOLS.get(how, how)
     if how in _OTHER:
         return e.let(f"{_OTHER[how]} {k} {a}, {b}")
     return e.intrinsic(("s" if dtype.kind == "i" else "u") + how[:3], k, a, b)
@@ -81,3 +88,10 @@ def across(e: Emitter, k: Kind, dtype: Dtype, how: str, x: str) -> str:
 def kind_of(dtype: Dtype, width: int) -> Kind:
     """The machine kind of `width` lanes of a dtype."""
     return Kind(element_of(Type((), dtype)), width)
+
+
+def fold_how(node: Node) -> str:
+    """How a fold combines."""
+    fold = fold_of(node)
+    assert fold is not None
+    return fold.combine

@@ -83,7 +83,9 @@ def eigh(
         matrix = shifted(e, scratch, matrix_at)
         spare = shifted(e, scratch, values_at)
         with nest(e, walks, (args[0], *_used(results, args[0]))) as (a, w, v):
-            copy_matrix(e, dtype, (n, n), (matrix, (1, n)), (a, tuple(strides[-2:])))
+            copy_matrix(
+                e, dtype, (n, n), (matrix, (1, n)), (a, (strides[-2], strides[-1]))
+            )
             order, values = integer(e, n), w if used[0] else spare
             work: list[str] = []
             for at, length in zip(rooms, lengths, strict=True):
@@ -148,7 +150,9 @@ def svd(
         )
         spare = shifted(e, scratch, values_at)
         with nest(e, walks, (args[0], *_used(results, args[0]))) as (a, u, s, vh):
-            copy_matrix(e, dtype, (m, n), (matrix, (1, m)), (a, tuple(strides[-2:])))
+            copy_matrix(
+                e, dtype, (m, n), (matrix, (1, m)), (a, (strides[-2], strides[-1]))
+            )
             high, wide = integer(e, m), integer(e, n)
             more = [real_work] if complex_ else []
             call(
@@ -208,7 +212,9 @@ def qr(shape: Shape, strides: Strides, dtype: DType, used: Sequence[bool]) -> St
         matrix, tau, work = (shifted(e, scratch, x) for x in at)
         high, wide, room = integer(e, m), integer(e, n), integer(e, length)
         with nest(e, walks, (args[0], *_used(results, args[0]))) as (a, q, r):
-            copy_matrix(e, dtype, (m, n), (matrix, (1, m)), (a, tuple(strides[-2:])))
+            copy_matrix(
+                e, dtype, (m, n), (matrix, (1, m)), (a, (strides[-2], strides[-1]))
+            )
             geqrf = lapack(dtype, "geqrf")
             call(e, geqrf, high, wide, matrix, high, tau, work, room, info)
             report(e, status, info)

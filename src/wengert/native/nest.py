@@ -1,205 +1,27 @@
-"""The loops of a kernel, around its elements.
+"""One function of a kernel: its loops, and the elements in them.
 
-The innermost loop is a vector loop: a main part in steps of the width, then the rest as
-a vector with lanes switched off, or one by one if few. Sums run in several vectors at
-once, in blocks, and blocks are added with their rounding errors kept.
+The innermost loop is a vector loop: a main part in steps of the width, then the rest in
+shorter vectors, or in one with lanes switched off.
 """
 
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from wengert.core.types import Type
 from wengert.graph.graph import Node
 from wengert.native import arithmetic, chunks, combine
 from wengert.native.access import Memory, active
 from wengert.native.codegen import BOOL, Elements, looked_atoms
-from wengert.native.forms import Place, Read, at_operand, element_of, fold_of, indexed
+from wengert.native.forms import Read, at_operand, indexed
 from wengert.native.index import At, Index, Looked, Var, add, flat, index_of
-from wengert.native.ir import Emitter, Kind, number
-from wengert.native.kernel import Frame, Kernel, Root
-from wengert.native.values import Dtype, Registers, Value
+from wengert.native.ir import Emitter
+from wengert.native.kernel import Frame, Root
+from wengert.native.loop import COPIES, Ends, Loop, Running
+from wengert.native.totals import Pass, Totals, joined
+from wengert.native.values import Registers, Value
 
-BLOCK = 128  # vectors that are added before their sum joins the total
-COPIES = 4  # vectors that a short loop's fold runs in at once
+if TYPE_CHECKING:
+    from wengert.native.writer import Writer
+
 FEW_PRODUCTS = 3  # where zero wins, that are written exactly at once
-SPLITS = 6  # parts a nest may be split into for tests on its indices
-
-# Ranges per loop; their product splits a nest.
-Parts = list[tuple[tuple[int, int], ...]]
-
-
-class Pass(NamedTuple):
-    """A part of the innermost loop: from `low` to `high` in steps of width · copies."""
-
-    low: int
-    high: int
-    width: int
-    lanes: int
-    copies: int = 1
-
-
-@dataclass(slots=True)
-class Total:
-    """A fold's running value at one place of its result."""
-
-    root: Root
-    at: Place
-    how: str
-    dtype: Dtype
-    kept: int  # the depth at which it is complete
-    slot: str = ""  # in memory, if more than one run of the innermost loop adds to it
-    # After a pass: the register with a partial result per lane, by width.
-    parts: dict[int, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Code:
-    """The functions of a kernel, and what they declare."""
-
-    functions: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)  # names, in order
-    declared: set[str] = field(default_factory=set)
-    fills: list[Node] = field(default_factory=list)  # results that start at identity
-
-
-class Writer:
-    """Writes one kernel."""
-
-    def __init__(
-        self,
-        kernel: Kernel,
-        name: str,
-        slots: dict[Node, int],
-        nodes: dict[int, Node],
-        plain: set[Node],
-        bits: int,
-        fma: bool,
-        reserve: Callable[[int], int],
-    ) -> None:
-        self.reserve = reserve  # bytes of scratch → the slot of its pointer
-        self.kernel = kernel
-        self.name = name
-        self.slots = slots
-        self.nodes = nodes
-        self.plain = plain
-        self.fma = fma
-        self.width = kernel.width(bits)
-        self.written = {r.node for r in kernel.roots}
-        self.split = False
-        self.joined: set[Node] = set()  # results that come from partial ones
-        self.code = Code()
-
-    def write(self) -> Code:
-        """The kernel's functions."""
-        if 0 in self.kernel.loops:  # a write of nothing is a copy
-            return self.code
-        whole = [(0, n) for n in self.kernel.loops]
-        parts = self._run(self.name, whole)
-        if parts is not None:
-            self.split = True
-            self.code.declared.clear()
-            for i, box in enumerate(itertools.product(*parts)):
-                self._run(f"{self.name}.{i}", list(box))
-        for root in self.kernel.roots:
-            if root.fold is not None and self.through_memory(root):
-                if root.node not in self.joined:
-                    self.code.fills.append(root.node)
-        return self.code
-
-    def _run(self, name: str, box: list[tuple[int, int]]) -> Parts | None:
-        """Functions that loop over `box`; or how to split it, for simpler ones."""
-        unit = self.width * COPIES if len(box) == 1 else 1
-        plan = chunks.plan(self.kernel, box, unit)
-        if plan is not None:
-            return self._in_chunks(name, box, plan)
-        nest = Nest(self, name, box, None, {})
-        text = nest.write()
-        parts = self._parts(nest.elements.breaks)
-        if parts is None:
-            self.code.functions.append(text)
-            self.code.calls.append(f"@{name}(ptr %context)")
-        return parts
-
-    def _in_chunks(
-        self, name: str, box: list[tuple[int, int]], plan: chunks.Chunks
-    ) -> Parts | None:
-        """Functions that threads share.
-
-        The rest of a loop of vectors, beyond the last whole chunk, is one more part.
-        """
-        rest = None
-        if len(box) == 1:
-            whole = (plan.high - plan.low) // plan.size
-            end = plan.low + whole * plan.size
-            if end < plan.high:
-                rest = [(end, plan.high)]
-                plan = plan._replace(high=end)
-        folds = {
-            r.node: fold_how(r.node)
-            for r in self.kernel.roots
-            if 1 in r.folded_depths()
-        }
-        count = plan.number + (rest is not None)
-        parts = {n: self.reserve(count * n.type.size * n.dtype.itemsize) for n in folds}
-        started = {
-            r.node: folds[r.node]
-            for r in self.kernel.roots
-            if r.node in folds and self.piecemeal(r)
-        }
-        nest = Nest(self, f"{name}.body", box, plan, parts)
-        text = nest.write()
-        better = self._parts(nest.elements.breaks)
-        if better is not None:
-            return better
-        self.code.functions.append(text)
-        self.code.functions.append(
-            chunks.around(f"{name}.chunks", f"{name}.body", plan, parts, started)
-        )
-        self.code.declared.add("declare void @wg_parallel(ptr, ptr, i64, i64)")
-        self.code.calls.append(
-            f"@wg_parallel(ptr @{name}.chunks, ptr %context, i64 {plan.number}, i64 1)"
-        )
-        if rest is not None:
-            nest = Nest(self, f"{name}.rest", rest, None, parts, plan.number)
-            self.code.functions.append(nest.write())
-            self.code.calls.append(f"@{name}.rest(ptr %context)")
-        if parts:
-            onto = {n for n in parts if self.split}
-            self.code.functions.append(
-                chunks.joining(f"{name}.join", count, parts, self.slots, folds, onto)
-            )
-            self.code.calls.append(f"@{name}.join(ptr %context)")
-            self.joined |= set(parts) - onto
-        return None
-
-    def _parts(self, asked: set[tuple[int, int]]) -> Parts | None:
-        """Ranges per loop in which tests on indices don't change, if few."""
-        if (
-            not asked
-            or self.split
-            or any(r.kind == "scatter" for r in self.kernel.roots)
-        ):
-            return None
-        ranges, count = [], 1
-        for depth, n in enumerate(self.kernel.loops, 1):
-            edges = [0, *sorted({v for d, v in asked if d == depth}), n]
-            ranges.append(tuple(itertools.pairwise(edges)))
-            count *= len(ranges[-1])
-        return ranges if count <= SPLITS else None
-
-    def through_memory(self, root: Root) -> bool:
-        """Whether a fold's result is added to in memory, from its identity."""
-        return bool(root.folded_depths()) and (self.split or self.piecemeal(root))
-
-    def piecemeal(self, root: Root) -> bool:
-        """Whether a loop inside of a folded one isn't folded: sums of columns."""
-        folded = root.folded_depths()
-        depth = len(self.kernel.loops)
-        while depth in folded:
-            depth -= 1
-        return any(d < depth for d in folded)
 
 
 class Nest:
@@ -207,7 +29,7 @@ class Nest:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: "Writer",
         name: str,
         box: list[tuple[int, int]],
         plan: chunks.Chunks | None,
@@ -240,8 +62,16 @@ class Nest:
         products = [n for n in self.kernel.inlined if n.op.name == "strong_product"]
         scatters = any(r.kind == "scatter" for r in self.kernel.roots)
         self.elements.exact = scatters or len(products) < FEW_PRODUCTS
-        self.totals: dict[tuple[int, Place], Total] = {}
+        self.totals = Totals(
+            self.registers, self.memory, self.after, self.depths, self._adds
+        )
         self.body: list[str] = []  # the innermost loop with all its passes
+
+    def _adds(self, root: Root) -> bool:
+        """Whether a complete value is added to what its place has."""
+        if root.node in self.parts:  # a chunk's own place, begun by it
+            return self.writer.piecemeal(root)
+        return self.writer.through_memory(root)
 
     def _load_pointers(self, pointers: dict[Node, str]) -> None:
         entry = self.registers.at(0)
@@ -288,11 +118,11 @@ class Nest:
             return before[0].lines
         lines = list(before[0].lines)
         for d in range(1, self.depths):
-            previous = before[d - 1].block
+            previous, low = before[d - 1].block, self._ends(d)[0]
             lines += [
                 f"  br label %loop{d}",
                 f"loop{d}:",
-                f"  %i{d} = phi i64 [{self._ends(d)[0]}, %{previous}], [%n{d}, %latch{d}]",
+                f"  %i{d} = phi i64 [{low}, %{previous}], [%n{d}, %latch{d}]",
                 *before[d].lines,
             ]
         lines += self.body
@@ -354,8 +184,8 @@ class Nest:
             block = self._pass(i, p, outer, block)
         e = self.after[self.depths - 1]
         e.block = block
-        for total in self.totals.values():
-            self._complete(total, e)
+        for total in self.totals.found.values():
+            self.totals.complete(total, e)
 
     def _pass(self, i: int, p: Pass, outer: tuple[At, ...], block: str) -> str:
         """Writes one pass; returns the block it ends in."""
@@ -364,7 +194,6 @@ class Nest:
         r.begin(emitter, p.width)
         self.memory.lanes = p.lanes
         emitter.block = head = f"pass{i}"
-        step = p.width * p.copies
         once = self._is_once(p)
         var = Var(self.depths, p.low, p.high - p.width * (p.copies - 1))
         counter = f"%j{i}"
@@ -374,192 +203,37 @@ class Nest:
             for c in range(p.copies)
         ]
         runs = [self._elements((*outer, a), c, p) for c, a in enumerate(here)]
-        touched = {k: total for run in runs for k, total in run.items()}
+        running = {k: registers for run in runs for k, registers in run.items()}
         self.writer.code.declared |= emitter.declared
         if once:
             self.body += [f"  br label %{head}", f"{head}:", *emitter.lines]
-            self._keep(touched, p)
+            for (slot, _), (_, new) in running.items():
+                self.totals.found[slot].parts[p.width] = new
             return emitter.block
-        return self._looped(i, p, emitter, touched)
+        step = p.width * p.copies
+        low, high, count = str(p.low), str(p.high), (p.high - p.low) // step
+        if self.plan is not None and self.depths == 1:
+            low, high = self._ends(1)
+            count = self.plan.size // step
+        loop = Loop(i, p, Ends(low, high, count), emitter, self.totals)
+        self.body += loop.write(running)
+        self.writer.code.declared |= loop.outside.declared
+        return loop.outside.block
 
     def _is_once(self, p: Pass) -> bool:
         in_chunks = self.plan is not None and self.depths == 1
         return not in_chunks and p.high - p.low <= p.width * p.copies
 
-    def _keep(
-        self, touched: dict[tuple[int, Place, int], tuple[str, str]], p: Pass
-    ) -> None:
-        """A pass that runs once: its partial results, joined with those before."""
-        for (root, at, _), (_, new) in touched.items():
-            self.totals[root, at].parts[p.width] = new
-
-    def _looped(
-        self,
-        i: int,
-        p: Pass,
-        emitter: Emitter,
-        touched: dict[tuple[int, Place, int], tuple[str, str]],
-    ) -> str:
-        """A pass as a loop, in blocks if it adds many numbers."""
-        step = p.width * p.copies
-        count = (p.high - p.low) // step
-        blocked = count > 2 * BLOCK and any(
-            self.totals[r, at].how == "add" for r, at, _ in touched
-        )
-        head, tail = f"pass{i}", f"exit{i}"
-        start = f"enter{i}"
-        lines = [f"  br label %{start}", f"{start}:"]
-        low, high = str(p.low), str(p.high)
-        if self.plan is not None and self.depths == 1:
-            low, high = self._ends(1)
-            count = self.plan.size // step
-            blocked = blocked and count > 2 * BLOCK
-        begin_at, end_at = low, high
-        outside = Emitter(self.writer.fma, f"b{i}.")
-        first = start
-        if blocked:
-            low, high, first = f"%bj{i}", f"%be{i}", f"block{i}"
-            lines += [
-                f"  br label %block{i}",
-                f"block{i}:",
-                f"  %bj{i} = phi i64 [{begin_at}, %{start}], [%be{i}, %join{i}]",
-            ]
-            phis = []
-            for n, (key, _) in enumerate(touched.items()):
-                total = self.totals[key[:2]]
-                k = self._kind(total, p.width)
-                zero = number(k, combine.identity(total.how, total.dtype))
-                begin = self._start(total, p, key[2])
-                for part, initial in (("s", begin), ("e", zero)):
-                    phis.append(
-                        f"  %{part}{i}.{n} = phi {k} [{initial}, %{start}], "
-                        f"[%{part}n{i}.{n}, %join{i}]"
-                    )
-            lines += phis
-            lines += [
-                f"  %bs{i} = add i64 %bj{i}, {BLOCK * step}",
-                f"  %bc{i} = icmp slt i64 %bs{i}, {end_at}",
-                f"  %be{i} = select i1 %bc{i}, i64 %bs{i}, i64 {end_at}",
-            ]
-        lines += [
-            f"  br label %{head}",
-            f"{head}:",
-            f"  %j{i} = phi i64 [{low}, %{first}], [%k{i}, %{emitter.block}]",
-        ]
-        for n, (key, (old, new)) in enumerate(touched.items()):
-            total = self.totals[key[:2]]
-            k = self._kind(total, p.width)
-            begin = (
-                number(k, combine.identity(total.how, total.dtype))
-                if blocked
-                else self._start(total, p, key[2])
-            )
-            lines.append(
-                f"  {old} = phi {k} [{begin}, %{first}], [{new}, %{emitter.block}]"
-            )
-        lines += [
-            *emitter.lines,
-            f"  %k{i} = add nuw nsw i64 %j{i}, {step}",
-            f"  %l{i} = icmp slt i64 %k{i}, {high}",
-            f"  br i1 %l{i}, label %{head}, label %{tail}",
-            f"{tail}:",
-        ]
-        outside.block = tail
-        results: dict[tuple[int, Place], list[str]] = {}
-        for n, (key, (_, new)) in enumerate(touched.items()):
-            total = self.totals[key[:2]]
-            k = self._kind(total, p.width)
-            x = new
-            if blocked:
-                x, error = self._joined(outside, total, k, f"%s{i}.{n}", new)
-                lines += self._named(outside, k, x, f"%sn{i}.{n}")
-                e = outside.let(f"fadd {k} %e{i}.{n}, {error}") if error else x
-                lines += self._named(outside, k, e, f"%en{i}.{n}")
-                x = f"%sn{i}.{n}" if not error else ""
-                results.setdefault(key[:2], []).append(x or f"{i}.{n}")
-            else:
-                results.setdefault(key[:2], []).append(x)
-        if blocked:
-            lines += [
-                f"  br label %join{i}",
-                f"join{i}:",
-                f"  %bl{i} = icmp slt i64 %be{i}, {end_at}",
-                f"  br i1 %bl{i}, label %block{i}, label %out{i}",
-                f"out{i}:",
-            ]
-            outside.block = f"out{i}"
-        for name, xs in results.items():
-            total = self.totals[name]
-            k = self._kind(total, p.width)
-            parts = [self._sum_of(outside, total, k, x, blocked) for x in xs]
-            while len(parts) > 1:
-                parts = [
-                    combine.two(outside, k, total.dtype, total.how, *parts[j : j + 2])
-                    if j + 1 < len(parts)
-                    else parts[j]
-                    for j in range(0, len(parts), 2)
-                ]
-            total.parts[p.width] = parts[0]
-        lines += outside.lines
-        self.writer.code.declared |= outside.declared
-        self.body += lines
-        return outside.block
-
-    def _named(self, e: Emitter, k: Kind, x: str, name: str) -> list[str]:
-        """What was written to `e` so far, and `x` under another name."""
-        lines = list(e.lines)
-        e.lines.clear()
-        if k.element in ("double", "float"):
-            lines.append(f"  {name} = fadd {k} {x}, {number(k, -0.0)}")
-        else:
-            lines.append(f"  {name} = add {k} {x}, {number(k, 0)}")
-        return lines
-
-    def _joined(
-        self, e: Emitter, total: Total, k: Kind, s: str, x: str
-    ) -> tuple[str, str]:
-        """s ∘ x, and the rounding error of a float sum (Knuth's two-sum)."""
-        y = combine.two(e, k, total.dtype, total.how, s, x)
-        if total.how != "add" or total.dtype.kind != "f":
-            return y, ""
-        b = e.let(f"fsub {k} {y}, {s}")
-        a = e.let(f"fsub {k} {y}, {b}")
-        lost_x = e.let(f"fsub {k} {x}, {b}")
-        lost_s = e.let(f"fsub {k} {s}, {a}")
-        error = e.let(f"fadd {k} {lost_x}, {lost_s}")
-        # An infinite sum has no rounding error, but inf − inf above.
-        fine = e.let(f"fcmp ord {k} {error}, {number(k, 0.0)}")
-        return y, e.let(
-            f"select {k.of('i1')} {fine}, {k} {error}, {k} {number(k, 0.0)}"
-        )
-
-    def _sum_of(self, e: Emitter, total: Total, k: Kind, x: str, blocked: bool) -> str:
-        """A pass's result: of a blocked sum, with its rounding errors."""
-        if not blocked or x.startswith("%"):
-            return x
-        return e.let(f"fadd {k} %sn{x}, %en{x}")
-
-    def _start(self, total: Total, p: Pass, copy: int) -> str:
-        """What a pass's running value begins with."""
-        so_far = total.parts.get(p.width)
-        if so_far and copy == 0:
-            return so_far
-        k = self._kind(total, p.width)
-        return number(k, combine.identity(total.how, total.dtype))
-
-    def _kind(self, total: Total, width: int) -> Kind:
-        return Kind(element_of(Type((), total.dtype)), width)
-
     # Elements of one pass ---------------------------------------------------------
 
     def _elements(
         self, where: tuple[At, ...], copy: int = 0, p: Pass | None = None
-    ) -> dict[tuple[int, Place, int], tuple[str, str]]:
+    ) -> Running:
         """Computes and stores what the roots have at `where`; folds run on.
 
         Returns, for each total that the pass adds to, its register before and after.
         """
-        running: dict[tuple[int, Place, int], tuple[str, str]] = {}
+        running: Running = {}
         stored: list[tuple[Root, Frame]] = []
         folded: list[tuple[int, Root, Frame, list[Read]]] = []
         for number_, root in enumerate(self.kernel.roots):
@@ -678,28 +352,24 @@ class Nest:
         frame: Frame,
         copy: int,
         p: Pass | None,
-        running: dict[tuple[int, Place, int], tuple[str, str]],
+        running: Running,
         values: list[Value],
     ) -> None:
         """One term joins the fold's running value, or its place in memory."""
-        assert root.fold is not None and p is not None
+        assert p is not None
         dtype = root.node.dtype
         factors = self.elements.term(values, dtype)
-        folded = root.folded_depths()
-        if self.depths not in folded:
-            self._add_in_memory(root, frame.at, factors)
+        if self.depths not in root.folded_depths():
+            self.totals.add_in_memory(root, frame.at, factors)
             return
-        key = (number_, frame.at, copy)
-        total = self.totals.get(key[:2])
-        if total is None:
-            total = self.totals[key[:2]] = self._total(number_, root, frame.at)
+        total = self.totals.at(number_, root, frame.at)
+        key = ((number_, frame.at), copy)
         r = self.registers
         e, k = r.at(r.inner), r.kind(dtype, r.inner)
-        once = self._is_once(p)
         if key in running:
             old, so_far = running[key]
-        elif once:
-            old = so_far = self._start(total, p, copy)
+        elif self._is_once(p):
+            old = so_far = self.totals.start(total, p, copy)
         else:
             old = so_far = f"%t{len(running)}.{copy}.{p.low}"
         texts = [r.text(v, dtype, r.inner) for v in factors]
@@ -708,111 +378,6 @@ class Nest:
             mask = active(p.width, p.lanes)
             new = e.let(f"select {k.of('i1')} {mask}, {k} {new}, {k} {so_far}")
         running[key] = (old, new)
-
-    def _total(self, number_: int, root: Root, at: Place) -> Total:
-        assert root.fold is not None
-        folded = root.folded_depths()
-        kept = self.depths
-        while kept in folded:
-            kept -= 1
-        total = Total(root, at, root.fold.combine, root.node.dtype, kept)
-        if kept < self.depths - 1:
-            total.slot = self._slot(total, f"{number_}.{len(self.totals)}")
-        return total
-
-    def _slot(self, total: Total, name: str) -> str:
-        """Memory for a value that several runs of the innermost loop add to."""
-        entry, outside = self.registers.at(0), self.registers.at(total.kept)
-        k = self._kind(total, 1)
-        slot = f"%slot{name}"
-        entry.do(f"{slot} = alloca [2 x {k}], align 16")
-        start = number(k, combine.identity(total.how, total.dtype))
-        error = outside.let(f"getelementptr {k}, ptr {slot}, i64 1")
-        outside.do(f"store {k} {start}, ptr {slot}")
-        outside.do(f"store {k} {number(k, 0)}, ptr {error}")
-        return slot
-
-    def _complete(self, total: Total, e: Emitter) -> None:
-        """After the innermost loop: lanes into one number, and on to where it goes."""
-        k = self._kind(total, 1)
-        dtype, how = total.dtype, total.how
-        x = ""
-        for width, lanes in total.parts.items():
-            one = combine.across(e, self._kind(total, width), dtype, how, lanes)
-            x = combine.two(e, k, dtype, how, x, one) if x else one
-        total.parts.clear()
-        if not total.slot:
-            self._deliver(total, e, k, x)
-            return
-        old = e.let(f"load {k}, ptr {total.slot}")
-        new, error = self._joined(e, total, k, old, x)
-        e.do(f"store {k} {new}, ptr {total.slot}")
-        beside = e.let(f"getelementptr {k}, ptr {total.slot}, i64 1")
-        if error:
-            lost = e.let(f"fadd {k} {e.let(f'load {k}, ptr {beside}')}, {error}")
-            e.do(f"store {k} {lost}, ptr {beside}")
-        end = self.after[total.kept]
-        y = end.let(f"load {k}, ptr {total.slot}")
-        if error:
-            beside = end.let(f"getelementptr {k}, ptr {total.slot}, i64 1")
-            y = end.let(f"fadd {k} {y}, {end.let(f'load {k}, ptr {beside}')}")
-        self._deliver(total, end, k, y)
-
-    def _deliver(self, total: Total, e: Emitter, k: Kind, x: str) -> None:
-        """Writes a complete value into the result, or adds it there."""
-        node = total.root.node
-        place = flat(total.at, node.shape)
-        address, _ = self.memory.address(node, node.dtype, place)
-        self._put(e, k, node, address, x, self._adds(total.root))
-
-    def _adds(self, root: Root) -> bool:
-        """Whether a complete value is added to what its place has."""
-        if root.node in self.parts:  # a chunk's own place, begun by it
-            return self.writer.piecemeal(root)
-        return self.writer.through_memory(root)
-
-    def _put(
-        self, e: Emitter, k: Kind, node: Node, address: str, x: str, adds: bool
-    ) -> None:
-        is_bool = node.dtype.kind == "b"
-        memory = k.of("i8") if is_bool else k
-        if adds:
-            old = e.let(f"load {memory}, ptr {address}")
-            if is_bool:
-                old = e.let(f"icmp ne i8 {old}, 0")
-            how = fold_how(node)
-            x = combine.two(e, k, node.dtype, how, old, x)
-        if is_bool:
-            x = e.let(f"zext i1 {x} to i8")
-        e.do(f"store {memory} {x}, ptr {address}")
-
-    def _add_in_memory(self, root: Root, at: Place, factors: list[Value]) -> None:
-        """A term joins its place in the result, which may be a vector of places."""
-        node = root.node
-        r = self.registers
-        dtype = node.dtype
-        place = flat(at, node.shape)
-        e, k = r.at(r.inner), r.kind(dtype, r.inner)
-        if r.width == 1:  # read here, where every run of the loop adds to it
-            address, _ = self.memory.address(node, dtype, place)
-            x = self._joined_in_memory(e, k, node, address, factors)
-            self._put(e, k, node, address, x, adds=False)
-            return
-        old = self.memory.load(node, dtype, place, False)
-        texts = [r.text(v, dtype, r.inner) for v in factors]
-        x = joined(e, k, dtype, fold_how(node), old.text, texts)
-        self.memory.store(node, dtype, place, Value(x, dtype, r.inner))
-
-    def _joined_in_memory(
-        self, e: Emitter, k: Kind, node: Node, address: str, factors: list[Value]
-    ) -> str:
-        r, dtype = self.registers, node.dtype
-        is_bool = dtype.kind == "b"
-        old = e.let(f"load {k.of('i8') if is_bool else k}, ptr {address}")
-        if is_bool:
-            old = e.let(f"icmp ne i8 {old}, 0")
-        texts = [r.text(v, dtype, r.inner) for v in factors]
-        return joined(e, k, dtype, fold_how(node), old, texts)
 
 
 def _rest(at: int, high: int, width: int) -> list[Pass]:
@@ -833,25 +398,6 @@ def _rest(at: int, high: int, width: int) -> list[Pass]:
         found.append(Pass(at, at + size, size, size))
         at += size
     return found
-
-
-def joined(
-    e: Emitter, k: Kind, dtype: Dtype, how: str, old: str, factors: list[str]
-) -> str:
-    """old ∘ Π factors, of one or two factors."""
-    if len(factors) == 2 and how == "add":
-        return combine.multiply_add(e, k, dtype, factors[0], factors[1], old)
-    x = factors[0]
-    if len(factors) == 2:
-        x = combine.two(e, k, dtype, "multiply", *factors)
-    return combine.two(e, k, dtype, how, old, x)
-
-
-def fold_how(node: Node) -> str:
-    """How a fold combines."""
-    fold = fold_of(node)
-    assert fold is not None
-    return fold.combine
 
 
 def lane_index(var: Var) -> At:

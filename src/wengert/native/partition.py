@@ -25,6 +25,7 @@ DEEP = 150  # operations in a row before one is stored
 NESTED = 30  # as many operations count those whose indices would nest in each other
 MANY = 6000  # values in one kernel, elements written out counted singly
 SPREAD = 64  # elements of trailing axes that are written out
+SAME = ("stop_gradient", "positive", "conjugate", "real")  # layouts that move nothing
 SHORT = 4  # an innermost axis up to here makes a poor vector
 
 
@@ -238,9 +239,9 @@ class Partition:
             return work > REPEAT and len(below) > 1 and not self._together(below)
         for b in below:
             size = math.prod(self._domain(b))
-            if size >= 2 * node.type.size and node.shape[-1] != 1:
-                if not self._is_outer(node, b):
-                    return True
+            wider = size >= 2 * node.type.size and node.shape[-1] != 1
+            if wider and not self._is_outer(node, b):
+                return True
         if work > REPEAT and len(below) > 1 and not self._together(below):
             return True
         moved = sum(self._moves(u) for u in users)
@@ -489,9 +490,8 @@ class Partition:
         for n in inlined:
             if n.op.name in forms.PIECEWISE or n in self.folds:
                 return False
-            if n.op.name in forms.LAYOUT and n.op.name not in (
-                "stop_gradient", "positive", "conjugate", "real",
-            ) and not (n.op.name == "broadcast_to" and n.inputs[0].type.size == 1):  # fmt: skip
+            of_one = n.op.name == "broadcast_to" and n.inputs[0].type.size == 1
+            if n.op.name in forms.LAYOUT and n.op.name not in SAME and not of_one:
                 return False
         return all(
             n.type.size == 1 or n.shape == shape

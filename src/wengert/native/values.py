@@ -86,9 +86,8 @@ class Registers:
         found = self.spread.get(key)
         if found is None:
             one = e.let(f"insertelement {k} poison, {k.element} {x}, i64 0")
-            found = e.let(
-                f"shufflevector {k} {one}, {k} poison, <{k.width} x i32> zeroinitializer"
-            )
+            zeros = f"<{k.width} x i32> zeroinitializer"
+            found = e.let(f"shufflevector {k} {one}, {k} poison, {zeros}")
             self.spread[key] = found
         return found
 

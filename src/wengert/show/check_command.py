@@ -72,7 +72,7 @@ def run(asked: argparse.Namespace) -> int:
     try:
         if ".py" not in asked.target:
             raise UsageError(
-                "check is about a function in a file: FILE.py:FUNCTION.\n"
+                "A function is named by its file: FILE.py:FUNCTION.\n"
                 f"  Came: {asked.target!r}\n"
                 "  Do:   write model.py:loss, say; a formula goes to wengert explain."
             )

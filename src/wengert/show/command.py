@@ -117,7 +117,7 @@ def _check_save(name: str) -> None:
     path = Path(name)
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(
-            "--save writes a page (.html), .svg, .dot or .txt.\n"
+            "An explanation is saved as .html, .svg, .dot or .txt.\n"
             f"  Came: {name!r}\n"
             "  Do:   --save page.html, say; a browser prints that to PDF."
         )
@@ -162,6 +162,12 @@ def target_of(asked: argparse.Namespace) -> Target:
     values = parse_values(asked.values)
     if not re.search(r"\.py(:|$)", asked.target):
         formula = Expression(asked.target, list(values))
+        if not formula.names:
+            raise UsageError(
+                "A formula has a name to differentiate by.\n"
+                f"  Came: {formula.text}\n"
+                '  Do:   write for example "x**2" x=3.'
+            )
         args = arguments(formula, values, asked.whole)
         return Target(formula, args, formula.text, [formula.text])
     f = load_function(asked.target)

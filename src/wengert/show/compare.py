@@ -49,7 +49,8 @@ class Differences:
     ) -> Any:
         """The derivative by one element of input i; of a complex one, both parts.
 
-        `sides` is 2 for the central difference, and 1 for (f(x + h) − f(x))/h.
+        `sides` is 2 for the central difference, and 1 for (f(x + h) − f(x))/h just as
+        it is written.
         """
         with np.errstate(all="ignore"):
             real = self._difference(i, element, step, sides)
@@ -60,8 +61,10 @@ class Differences:
     def _difference(
         self, i: int, element: tuple[int, ...], step: complex, sides: int
     ) -> float:
-        high = self._moved(i, element, step)
-        low = self._moved(i, element, -step if sides == 2 else step * 0)
+        if sides == 1:
+            up = self._value(self._moved(i, element, step)[0])
+            return float(up - self._value(self.leaves)) / abs(step)
+        high, low = self._moved(i, element, step), self._moved(i, element, -step)
         up, down = high[1][element], low[1][element]
         width = abs(complex(up) - complex(down))  # as far as it really moved
         if not width:
@@ -148,8 +151,8 @@ def _numerical(row: Check, differences: Differences, i: int, gradient: Any) -> N
 def _curve(differences: Differences, i: int, gradient: Any) -> list[list[float]]:
     """(step, error) of (f(x + h) − f(x))/h, for the element of the largest derivative.
 
-    One-sided, as in a lecture: it misses half the curvature, so that a parabola, too,
-    has its V. Central differences of a parabola are exact at any step.
+    One-sided and divided by h itself, as in a lecture, so that a parabola has its V,
+    too: central differences of it, divided by the way that x really went, are exact.
     """
     size = np.where(np.isfinite(gradient), np.abs(gradient), -1)
     flat = int(np.argmax(size))

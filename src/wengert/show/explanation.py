@@ -30,7 +30,6 @@ from wengert.show.run import Run
 from wengert.show.story import Story
 from wengert.show.telling import tell
 
-
 ENDINGS = (".html", ".htm", ".svg", ".dot", ".txt")  # of what can be saved
 
 

@@ -83,12 +83,6 @@ class Expression:
                 f"  Came: a value for {', '.join(extra)}, which isn't in it\n"
                 f"  Do:   leave it out; {known}."
             )
-        if not found:
-            raise ExpressionError(
-                "A formula has a name to differentiate by.\n"
-                f"  Came: {self.text}\n"
-                '  Do:   write for example "x**2" x=3.'
-            )
 
     def __call__(self, *args: Any) -> Any:
         values = dict(zip(self.names, args, strict=True))
@@ -131,7 +125,7 @@ def _checked(text: str) -> list[ast.expr]:
 def _advice(text: str) -> str:
     """What may have been meant by a text that isn't a formula."""
     if re.fullmatch(r"\s*\w+\s*=[^=].*", text):
-        return "the formula comes first, its values behind it: wengert explain x**2 x=3."
+        return "the formula comes first, its values behind it: x**2 x=3."
     if re.fullmatch(r"[\w./\\-]+:[A-Za-z_]\w*", text):
         file, _, name = text.rpartition(":")
         return f"a function in a file is written with .py: {file}.py:{name}."
@@ -217,6 +211,12 @@ def _word(node: ast.expr) -> str:
 def _call_needs(
     node: ast.Call, refuse: Callable[..., ExpressionError]
 ) -> list[ast.expr]:
+    if not isinstance(node.func, ast.Name | ast.Attribute):
+        raise refuse(
+            "Brackets stand behind the name of a function, or around a part.",
+            "brackets behind what is no name",
+            "write a product with a star: (x + 1)*x for (x + 1)(x).",
+        )
     name = _called(node.func)
     function = FUNCTIONS.get(name or "")
     if function is None:
@@ -245,7 +245,9 @@ def _call_needs(
 
 def _functions_like(f: ast.expr) -> str:
     """Those with a name like that, else all of them."""
-    name = f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "")
+    name = ""
+    if isinstance(f, ast.Name | ast.Attribute):
+        name = f.id if isinstance(f, ast.Name) else f.attr
     near = difflib.get_close_matches(name, FUNCTIONS, n=3)
     if near:
         return f"call {' or '.join(near)}, with np. before it or without."

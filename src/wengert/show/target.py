@@ -153,9 +153,9 @@ def parse_values(words: Sequence[str]) -> dict[str, Any]:
         name = name.strip()
         if not equals or not name.isidentifier():
             raise _refusal(
-                "Arguments are given as name=value, without spaces or in quotes.",
+                "Arguments are given as name=value.",
                 repr(word),
-                'write, say, x=1.5 or "x = [1, 2]".',
+                'write, say, x=1.5, without spaces, or in quotes: "x=[1, 2]".',
             )
         if name in values:
             raise _refusal(
@@ -190,7 +190,7 @@ def _advice(text: str, name: str) -> str:
     if text.count("[") > text.count("]"):
         return f'put it into quotes, so that it stays whole: "{name}=[1, 2]".'
     if text.isidentifier():
-        return f"a text needs quotes of its own: \"{name}='{text}'\"; a number has none."
+        return f"write a number, or a text in quotes of its own: \"{name}='{text}'\"."
     return "write, for example, 1.5, [1, 2, 3], [[1, 0], [0, 1]] or @x.npy."
 
 

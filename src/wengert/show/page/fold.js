@@ -6,6 +6,7 @@
 const FOLD_ABOVE = 60; // nodes: more than this and the picture starts out folded
 const BUNDLE = 30; // neighbours put together where scopes don't fold enough
 const DRAWABLE = 150; // boxes at once: the layout takes about half a second
+const IN_SIGHT = 6; // inputs that are shown by themselves
 const DEEPEST = 12; // scopes inside scopes that get boxes of their own
 
 class Fold {
@@ -103,7 +104,10 @@ function scopes(fold, nodes, depth) {
 
 /** Too many children of one box: neighbours are put together, evenly. */
 function bundled(fold, children) {
-  let level = children;
+  // A few inputs stay in sight. Nothing leads to them, so they may come first.
+  const inputs = children.filter((item) => item.role === "input");
+  const apart = new Set(inputs.length <= IN_SIGHT ? inputs : []);
+  let level = children.filter((item) => !apart.has(item));
   while (level.length > FOLD_ABOVE) {
     const isHuge = level.length > FOLD_ABOVE ** 2;
     const length = isHuge ? BUNDLE : Math.ceil(Math.sqrt(level.length));
@@ -114,7 +118,7 @@ function bundled(fold, children) {
     }
     level = next;
   }
-  return level;
+  return [...apart, ...level];
 }
 
 function span(piece) {

@@ -156,7 +156,7 @@ class Body:
 def _in_dtype_of(type: Type, x: Array) -> Array:
     if isinstance(x, _ARRAYS) and x.dtype == type.dtype:
         return x
-    return np.asarray(x, type.dtype)[()]  # type: ignore[no-any-return]
+    return np.asarray(x, type.dtype)[()]
 
 
 def _strong(type: Type) -> Type:

@@ -39,7 +39,7 @@ def test_the_operation_the_element_the_operand_and_the_line():
     assert np.isnan(fault.value)
     assert fault.operands[0][:2] == ("shifted", "-0.5")
     assert re.fullmatch(
-        r"test_debug.py:\d+: return np.sum\(np.sqrt\(shifted\)\)", fault.line
+        r"test_native_debug.py:\d+: return np.sum\(np.sqrt\(shifted\)\)", fault.line
     )
     assert "shifted = x - 1.0" in fault.operands[0][2]
     assert found

@@ -1,0 +1,164 @@
+"""A kernel's functions: nests, split where tests change, in chunks for threads."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wengert.graph.graph import Node
+from wengert.native import chunks
+from wengert.native.combine import fold_how
+from wengert.native.kernel import Kernel, Root
+from wengert.native.loop import COPIES
+from wengert.native.nest import Nest
+
+SPLITS = 6  # parts a nest may be split into for tests on its indices
+
+# Ranges per loop; their product splits a nest.
+Parts = list[tuple[tuple[int, int], ...]]
+
+
+@dataclass(slots=True)
+class Code:
+    """The functions of a kernel, and what they declare."""
+
+    functions: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)  # names, in order
+    declared: set[str] = field(default_factory=set)
+    fills: list[Node] = field(default_factory=list)  # results that start at identity
+
+
+class Writer:
+    """Writes one kernel."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        name: str,
+        slots: dict[Node, int],
+        nodes: dict[int, Node],
+        plain: set[Node],
+        bits: int,
+        fma: bool,
+        reserve: Callable[[int], int],
+    ) -> None:
+        self.reserve = reserve  # bytes of scratch → the slot of its pointer
+        self.kernel = kernel
+        self.name = name
+        self.slots = slots
+        self.nodes = nodes
+        self.plain = plain
+        self.fma = fma
+        self.width = kernel.width(bits)
+        self.written = {r.node for r in kernel.roots}
+        self.split = False
+        self.joined: set[Node] = set()  # results that come from partial ones
+        self.code = Code()
+
+    def write(self) -> Code:
+        """The kernel's functions."""
+        if 0 in self.kernel.loops:  # a write of nothing is a copy
+            return self.code
+        whole = [(0, n) for n in self.kernel.loops]
+        parts = self._run(self.name, whole)
+        if parts is not None:
+            self.split = True
+            self.code.declared.clear()
+            for i, box in enumerate(itertools.product(*parts)):
+                self._run(f"{self.name}.{i}", list(box))
+        for root in self.kernel.roots:
+            if self.through_memory(root) and root.node not in self.joined:
+                self.code.fills.append(root.node)
+        return self.code
+
+    def _run(self, name: str, box: list[tuple[int, int]]) -> Parts | None:
+        """Functions that loop over `box`; or how to split it, for simpler ones."""
+        unit = self.width * COPIES if len(box) == 1 else 1
+        plan = chunks.plan(self.kernel, box, unit)
+        if plan is not None:
+            return self._in_chunks(name, box, plan)
+        nest = Nest(self, name, box, None, {})
+        text = nest.write()
+        parts = self._parts(nest.elements.breaks)
+        if parts is None:
+            self.code.functions.append(text)
+            self.code.calls.append(f"@{name}(ptr %context)")
+        return parts
+
+    def _in_chunks(
+        self, name: str, box: list[tuple[int, int]], plan: chunks.Chunks
+    ) -> Parts | None:
+        """Functions that threads share.
+
+        The rest of a loop of vectors, beyond the last whole chunk, is one more part.
+        """
+        rest = None
+        if len(box) == 1:
+            whole = (plan.high - plan.low) // plan.size
+            end = plan.low + whole * plan.size
+            if end < plan.high:
+                rest = [(end, plan.high)]
+                plan = plan._replace(high=end)
+        folds = {
+            r.node: fold_how(r.node)
+            for r in self.kernel.roots
+            if 1 in r.folded_depths()
+        }
+        count = plan.number + (rest is not None)
+        parts = {n: self.reserve(count * n.type.size * n.dtype.itemsize) for n in folds}
+        started = {
+            r.node: folds[r.node]
+            for r in self.kernel.roots
+            if r.node in folds and self.piecemeal(r)
+        }
+        nest = Nest(self, f"{name}.body", box, plan, parts)
+        text = nest.write()
+        better = self._parts(nest.elements.breaks)
+        if better is not None:
+            return better
+        self.code.functions.append(text)
+        self.code.functions.append(
+            chunks.around(f"{name}.chunks", f"{name}.body", plan, parts, started)
+        )
+        self.code.declared.add("declare void @wg_parallel(ptr, ptr, i64, i64)")
+        self.code.calls.append(
+            f"@wg_parallel(ptr @{name}.chunks, ptr %context, i64 {plan.number}, i64 1)"
+        )
+        if rest is not None:
+            nest = Nest(self, f"{name}.rest", rest, None, parts, plan.number)
+            self.code.functions.append(nest.write())
+            self.code.calls.append(f"@{name}.rest(ptr %context)")
+        if parts:
+            onto = {n for n in parts if self.split}
+            self.code.functions.append(
+                chunks.joining(f"{name}.join", count, parts, self.slots, folds, onto)
+            )
+            self.code.calls.append(f"@{name}.join(ptr %context)")
+            self.joined |= set(parts) - onto
+        return None
+
+    def _parts(self, asked: set[tuple[int, int]]) -> Parts | None:
+        """Ranges per loop in which tests on indices don't change, if few."""
+        if (
+            not asked
+            or self.split
+            or any(r.kind == "scatter" for r in self.kernel.roots)
+        ):
+            return None
+        ranges, count = [], 1
+        for depth, n in enumerate(self.kernel.loops, 1):
+            edges = [0, *sorted({v for d, v in asked if d == depth}), n]
+            ranges.append(tuple(itertools.pairwise(edges)))
+            count *= len(ranges[-1])
+        return ranges if count <= SPLITS else None
+
+    def through_memory(self, root: Root) -> bool:
+        """Whether a fold's result is added to in memory, from its identity."""
+        return bool(root.folded_depths()) and (self.split or self.piecemeal(root))
+
+    def piecemeal(self, root: Root) -> bool:
+        """Whether a loop inside of a folded one isn't folded: sums of columns."""
+        folded = root.folded_depths()
+        depth = len(self.kernel.loops)
+        while depth in folded:
+            depth -= 1
+        return any(d < depth for d in folded)
