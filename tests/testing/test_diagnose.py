@@ -939,3 +939,8 @@ def test_a_long_table_is_cut() -> None:
     many = {f"p{i}": np.ones(2) * (i + 1) for i in range(30)}
     text = str(diagnose(lambda p: sum(np.sum(x * x) for x in p.values()), many))
     assert "and 10 more arguments, 10 of them right" in text
+
+
+def test_check_grads_wants_a_tuple_of_arguments() -> None:
+    with pytest.raises(wg.WengertError, match="takes the arguments of f as a tuple"):
+        wg.check_grads(lambda x: x * x, 2.0)  # type: ignore[arg-type]

@@ -197,9 +197,7 @@ def _product(a: Array, b: Array) -> tuple[Array, Array]:
     return a1 * b1 + (middle >> _WORD) + (other >> _WORD), a * b
 
 
-def categorical(
-    key: Array, logits: Array, axis: int = -1, shape: Any = None
-) -> Array:
+def categorical(key: Array, logits: Array, axis: int = -1, shape: Any = None) -> Array:
     """Places along an axis, with probabilities proportional to exp(logits).
 
     Args:

@@ -17,7 +17,7 @@ from wengert.random.threefry import threefry
 
 Made = Callable[[Array, Array], Array]
 
-_BLOCK = 1 << 15  # elements whose intermediate values stay in a core's cache
+_BLOCK = 1 << 14  # elements whose intermediate values stay in a core's cache
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from wengert.core import tree
 from wengert.core.bind import Tracer
+from wengert.core.errors import TypeMismatch, explain
 from wengert.core.types import Array, is_inexact
 from wengert.transforms.forward import jvp
 from wengert.transforms.reverse import vjp
@@ -42,8 +43,20 @@ def check_grads(
         atol: absolute tolerance; by default `rtol`.
         seed: of the random directions.
 
+    Raises:
+        AssertionError: where they differ.
+        TypeMismatch: if `args` isn't a tuple or list of arguments.
+
     >>> check_grads(lambda x: np.sin(x) * x, (0.7,))
     """
+    if not isinstance(args, tuple | list):
+        raise TypeMismatch(
+            explain(
+                "check_grads takes the arguments of f as a tuple.",
+                f"{type(args).__name__} {args!r:.60}",
+                "check_grads(f, (x,)) for a function of one argument.",
+            )
+        )
     rng = np.random.default_rng(seed)
     leaves, spec = tree.flatten(tuple(args))
     values = [np.asarray(x) for x in leaves]
