@@ -1,5 +1,6 @@
 """What compiling made of an explained function: passes, kernels, time by line."""
 
+import functools
 import time
 from typing import Any
 
@@ -7,10 +8,11 @@ from wengert.core.types import Array
 from wengert.graph.graph import Graph, Node
 from wengert.graph.variables import names_of
 from wengert.passes.explain import explained
-from wengert.passes.pipeline import PIPELINE
+from wengert.passes.pipeline import PIPELINE, RULES
 from wengert.show.run import Run
 from wengert.show.story import Compiled, LineTime, PassStory
 from wengert.transforms.jit.jit import Jit
+from wengert.transforms.jit.pieces import SHIFTED
 
 _CHANGES = 40  # of one pass that are told
 _LINES = 200  # of one kernel
@@ -57,7 +59,10 @@ def _passed(run: Run) -> tuple[Graph, list[PassStory], dict[Node, str]]:
     names = _named(now, run.names)
     told: list[PassStory] = []
     for function, why in PIPELINE:
-        now, step, names = explained(function, function.__name__, why, now, names)
+        run_it = function
+        if function in RULES:  # as jit leaves them out
+            run_it = functools.partial(function, without=SHIFTED)  # type: ignore[call-arg]
+        now, step, names = explained(run_it, function.__name__, why, now, names)
         told.append(
             {
                 "name": step.name,
