@@ -11,6 +11,7 @@ from wengert import random as r
 from wengert.core.errors import ShapeMismatch, TypeMismatch
 
 K = r.key(0)
+HALF: Any = 0.5
 REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("float seed", lambda: r.key(1.5), TypeMismatch, "A seed is an integer"),
     ("whole float seed", lambda: r.key(1.0), TypeMismatch, "A seed is an integer"),
@@ -30,7 +31,7 @@ REFUSED: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("traced keys", lambda: wg.jit(lambda k: r.normal(k, 2))(r.split(K)),
      ShapeMismatch, "wg.vmap"),
     ("negative split", lambda: r.split(K, -1), ShapeMismatch, "Came: -1"),
-    ("half a key", lambda: r.split(K, 2.0), TypeMismatch, "number of keys"),
+    ("half a key", lambda: r.split(K, HALF), TypeMismatch, "number of keys"),
     ("float data", lambda: r.fold_in(K, 0.5), TypeMismatch, "Data to fold in"),
     ("negative shape", lambda: r.uniform(K, (2, -3)), ShapeMismatch, "negative"),
     ("float shape", lambda: r.normal(K, 2.5), TypeMismatch, "shape of a draw"),

@@ -82,7 +82,7 @@ def test_orders() -> None:
     _, counts = np.unique(code, return_counts=True)
     assert len(counts) == 6
     assert stats.chisquare(counts).pvalue > 1e-3
-    wg.check_grads(lambda x: r.permutation(k, x) * np.arange(4.0)[:, None], x)
+    wg.check_grads(lambda x: r.permutation(k, x) * np.arange(4.0)[:, None], (x,))
 
 
 def test_choices() -> None:

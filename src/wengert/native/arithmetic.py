@@ -188,9 +188,7 @@ def _integer(e: Emitter, name: str, dtype: Dtype, k: Kind, args: list[str]) -> s
     return e.let(f"select {k.of('i1')} {negative}, {k} {number(k, -1)}, {k} {one}")
 
 
-def _shifted(
-    e: Emitter, name: str, dtype: Dtype, k: Kind, x: str, count: str
-) -> str:
+def _shifted(e: Emitter, name: str, dtype: Dtype, k: Kind, x: str, count: str) -> str:
     """x moved by `count` bits; as in NumPy, all go if there aren't as many."""
     bits = 8 * dtype.itemsize
     signed = name == "right_shift" and dtype.kind == "i"

@@ -10,7 +10,7 @@ from wengert.graph.graph import CONSTANT, Node
 from wengert.graph.stage import Guard
 from wengert.native import combine
 from wengert.native.access import memory_element
-from wengert.native.codegen import uniform
+from wengert.native.codegen import is_counted, uniform
 from wengert.native.combine import fold_how
 from wengert.native.forms import element_of
 from wengert.native.ir import Emitter, Kind, number
@@ -330,7 +330,9 @@ def _in_memory(step: Kernel | Library, node: Node) -> bool:
     if isinstance(step, Library):
         return True
     bases = [r.node.inputs[0] for r in step.roots if r.kind == "scatter"]
-    return uniform(node) is None or (node in bases and uniform(node) is None)
+    if uniform(node) is not None:
+        return False
+    return node in bases or not is_counted(node)
 
 
 def _exact(node: Node) -> int:

@@ -10,6 +10,7 @@ from wengert.native import arithmetic, combine, forms
 from wengert.native.access import Memory
 from wengert.native.forms import Piece, Place, Read, Test
 from wengert.native.index import (
+    At,
     Index,
     Looked,
     add,
@@ -17,6 +18,7 @@ from wengert.native.index import (
     clamp,
     divide,
     flat,
+    scale,
     within_atom,
 )
 from wengert.native.ir import number
@@ -30,6 +32,7 @@ HIDES = {
     "logical_not", "fmax", "fmin", "copysign", "power", "float_power", "hypot",
     "astype",
 }  # fmt: skip
+COUNTED = 64  # elements of a constant that are worth reading
 INLINE = 24  # functions (exp, sin …) written out in one kernel; more are called
 
 
@@ -106,9 +109,7 @@ class Elements:
 
     def again(self) -> "Elements":
         """The same elements without what is in doubt, which will be exact."""
-        other = Elements(
-            self.memory, self.inlined, self.fixed, self.nodes, self.plain
-        )
+        other = Elements(self.memory, self.inlined, self.fixed, self.nodes, self.plain)
         other.values = {k: v for k, v in self.values.items() if k not in self.doubted}
         other.plans = self.plans
         other.written_out = INLINE  # in a block that is seldom run: calls
@@ -181,6 +182,8 @@ class Elements:
             known = constant_at(node, at)
             if known is not None:
                 return Value("", node.dtype, 0, known)
+            if is_counted(node):
+                return self._as(self.registers.index(counted(node, at)), node.dtype)
         for array, place in self._looked(at):
             self._look(array, place, node, at)
         where = flat(at, node.shape)
@@ -438,6 +441,21 @@ def constant_at(node: Node, at: Place) -> Any:
     if all(isinstance(a, int) for a in at):
         return value[at].item()
     return uniform(node)
+
+
+def is_counted(node: Node) -> bool:
+    """Whether a constant's elements are computed from their places, as arange's."""
+    return node.type.size > COUNTED and forms.progression(node) is not None
+
+
+def counted(node: Node, at: Place) -> At:
+    """The element of such a constant."""
+    found = forms.progression(node)
+    assert found is not None
+    value: At = found[0]
+    for a, step in zip(at, found[1], strict=True):
+        value = add(value, scale(a, step))
+    return value
 
 
 def uniform(node: Node) -> Any:

@@ -105,11 +105,11 @@ def _diagonal(node: Node, at: Place) -> Read:
     )
 
 
-@functools.lru_cache(1024)
-def _progression(node: Node) -> tuple[int, tuple[int, ...]] | None:
+@functools.lru_cache(64)  # few: it keeps the nodes
+def progression(node: Node) -> tuple[int, tuple[int, ...]] | None:
     """start and steps of a constant that is start + Σ step·index, such as arange."""
     value = np.asarray(node.params["value"])
-    if value.dtype.kind not in "iu" or not value.size:
+    if value.dtype.kind not in "iu" or not value.size or abs(value.max()) >= 2**62:
         return None
     start = int(value.flat[0])
     steps = []
@@ -132,7 +132,7 @@ def looked(array: Node, at: Place, size: int) -> At:
         if all(isinstance(a, int) for a in at):
             value = int(np.asarray(array.params["value"])[at])
             return value + size if value < 0 else value
-        found = _progression(array)
+        found = progression(array)
         if found is not None:
             start, steps = found
             low = start + sum(

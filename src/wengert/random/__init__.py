@@ -4,8 +4,9 @@ There is no hidden state: each function takes a key, and the same key gives the 
 numbers again. `split` and `fold_in` make new keys from one.
 
 >>> first, second = wg.random.split(wg.random.key(0))
->>> wg.random.uniform(first, 2).round(6), wg.random.uniform(second, 2).round(6)
-(array([...]), array([...]))
+>>> sample = wg.jit(lambda key: wg.random.randint(key, 1, 7, 4))
+>>> sample(first), sample(second), sample(first)
+(array([6, 2, 4, 6]), array([1, 6, 5, 4]), array([6, 2, 4, 6]))
 """
 
 from wengert.random.continuous import (
@@ -16,16 +17,9 @@ from wengert.random.continuous import (
     normal,
     uniform,
 )
-from wengert.random.discrete import (
-    bernoulli,
-    bits,
-    categorical,
-    choice,
-    permutation,
-    rademacher,
-    randint,
-)
+from wengert.random.integers import bernoulli, bits, rademacher, randint
 from wengert.random.keys import fold_in, key, split
+from wengert.random.selection import categorical, choice, permutation
 
 __all__ = [
     "bernoulli",

@@ -1,4 +1,4 @@
-"""Keys: what a stream of random numbers is named by. Made, split, never drawn from twice.
+"""Keys, which name streams of random numbers: made, split, folded with numbers.
 
 A key is a uint32 array of shape (2,), an ordinary value: it can be an argument, be
 saved, be batched. Each key names 2⁶⁴ pairs of words; a split takes pairs for new keys.
@@ -22,9 +22,9 @@ def key(seed: Any) -> Array:
     """The key that belongs to a seed.
 
     Args:
-        seed: an integer from −2⁶³ to 2⁶⁴ − 1, traced or not. Every seed has a key of its
-            own (but −n and 2⁶⁴ − n the same); seeds that are neighbours give streams
-            that have nothing in common.
+        seed: an integer from −2⁶³ to 2⁶⁴ − 1, traced or not. Every seed has its own key
+            (but −n and 2⁶⁴ − n the same one); the streams of seeds that are
+            neighbours have nothing in common.
 
     Returns:
         A uint32 array of shape (2,).
@@ -64,7 +64,7 @@ def fold_in(key: Array, data: Any) -> Array:
     """The key that belongs to a key and a number: of a step, a layer, a process.
 
     Args:
-        key: a key. It may be folded with many numbers, and should not be used otherwise.
+        key: a key. It may be folded with many numbers, but not be used otherwise.
         data: an integer from −2⁶³ to 2⁶⁴ − 1, traced or not.
 
     Returns:
@@ -161,7 +161,7 @@ def shape_of(shape: Any, what: str = "The shape of a draw") -> Shape:
     if min(found, default=0) < 0 or size_of(found) >= _MOST:
         raise ShapeMismatch(
             explain(f"{what} has no negative numbers, and fewer than 2³² elements.",
-                    str(shape), "draw larger ones in parts, each from a key of its own.")
+                    str(shape), "draw larger ones in parts, each from its own key.")
         )  # fmt: skip
     return found
 

@@ -59,7 +59,7 @@ def upper_quantile(p: Array, dtype: np.dtype[Any]) -> Array:
         dtype: float32 or float64.
 
     >>> upper_quantile(np.array([0.5, 0.025]), np.dtype(float)).round(12)
-    array([0.          , 1.959963984540])
+    array([0.        , 1.95996398])
     """
     q = 0.5 - p
     middle = q * _quotient(_MIDDLE[dtype], np.maximum(_EDGE**2 - q * q, 0.0))

@@ -30,7 +30,8 @@ def watched(f: Any, values: list[Any]) -> Iterator[None]:
         warnings.warn(
             f"{name_of(f)} draws random numbers ({', '.join(used)}) while it is being "
             "compiled; they stay the same at every later call.\n"
-            "  Do:   draw them outside, and pass them as an argument.",
+            "  Do:   draw them outside, and pass them as an argument; or pass a key, "
+            "and draw with wg.random.",
             RandomStateWarning,
             stacklevel=5,
         )
