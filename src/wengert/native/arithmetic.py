@@ -4,7 +4,6 @@ Functions (exp, sin, maximum with NumPy's nan rules …) are in `mathematics`. P
 arithmetic is IEEE's without contraction, so + − × ÷ √ give NumPy's bits.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -278,6 +277,3 @@ def _to_integer(e: Emitter, x: str, a: Kind, b: Kind, wanted: Dtype) -> str:
     else:
         y = e.let(f"fptosi {a} {safe} to {wide}")
     return y if wide == b else e.let(f"trunc {wide} {y} to {b}")
-
-
-Writer = Callable[[Emitter, Node, int, list[str]], str]

@@ -63,7 +63,10 @@ class Assembly:
         self.guards = guards
         self.outputs = tuple(dict.fromkeys(outputs))
         constants = dict.fromkeys(
-            n for s in steps for n in _read(s) if n.op is CONSTANT and _in_memory(s, n)
+            n
+            for s in steps
+            for n in reads_of(s)
+            if n.op is CONSTANT and _in_memory(s, n)
         )
         self.inputs = (*inputs, *constants)
         self.places: dict[Node, int] = {}
@@ -85,21 +88,21 @@ class Assembly:
         """Offsets in the arena: blocks are reused after a result's last use."""
         last: dict[Node, int] = {}
         for i, step in enumerate(self.steps):
-            for n in (*_read(step), *_made(step)):
+            for n in (*reads_of(step), *results_of(step)):
                 last[n] = i
         for g in self.guards:
             last[g.node] = len(self.steps)
         held = {*self.inputs, *self.outputs}
         free: list[tuple[int, int]] = []  # (size, offset)
         for i, step in enumerate(self.steps):
-            for n in _made(step):
+            for n in results_of(step):
                 if n not in held and n not in self.places:
                     self.places[n] = self._take(free, _bytes(n))
             scratch = 0
             if isinstance(step, Library) and step.call.scratch_bytes:
                 scratch = self._take(free, step.call.scratch_bytes)
                 self.scratches[step.node] = scratch
-            for n in dict.fromkeys((*_read(step), *_made(step))):
+            for n in dict.fromkeys((*reads_of(step), *results_of(step))):
                 if n in self.places and last[n] == i:
                     free.append((_bytes(n), self.places[n]))
             if scratch and isinstance(step, Library):
@@ -309,7 +312,7 @@ class Assembly:
         return e.let(f"icmp ne {bits} {now}, {wanted}")
 
 
-def _read(step: Kernel | Library) -> tuple[Node, ...]:
+def reads_of(step: Kernel | Library) -> tuple[Node, ...]:
     """What a step reads from memory."""
     if isinstance(step, Library):
         return step.operands
@@ -318,7 +321,7 @@ def _read(step: Kernel | Library) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def _made(step: Kernel | Library) -> tuple[Node, ...]:
+def results_of(step: Kernel | Library) -> tuple[Node, ...]:
     """What a step writes into memory."""
     if isinstance(step, Library):
         return step.results
@@ -347,4 +350,4 @@ def _rounded(size: int) -> int:
     return max(-(-size // ALIGN) * ALIGN, ALIGN)
 
 
-__all__ = ["Assembly", "Module"]
+__all__ = ["Assembly", "Module", "reads_of", "results_of"]

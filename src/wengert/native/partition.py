@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
-from wengert.native import arithmetic, codegen, dense, forms, routines
+from wengert.native import arithmetic, dense, forms, routines
 from wengert.native.dense_emit import Step as LibraryCall
 from wengert.native.forms import Fold
 from wengert.native.kernel import Kernel, Root
@@ -603,6 +603,3 @@ def _keeps_axes(node: Node) -> bool:
 
 def _named(key: tuple[object, ...]) -> int:
     return sum(e is not None for e in key)
-
-
-__all__ = ["Host", "Library", "Partition", "Step", "codegen"]

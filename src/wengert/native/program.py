@@ -14,7 +14,7 @@ from wengert.core.types import Array, Type
 from wengert.graph.graph import CONSTANT, Graph, Node
 from wengert.graph.stage import Guard
 from wengert.native import link, machine, threads
-from wengert.native.assemble import Assembly, Module
+from wengert.native.assemble import Assembly, Module, reads_of, results_of
 from wengert.native.expand import expand
 from wengert.native.forms import element_of
 from wengert.native.kernel import Kernel
@@ -180,10 +180,8 @@ class _Context:
     def segment(
         self, run: list[Any], later: list[Any], guards: tuple[int, ...]
     ) -> Segment:
-        from wengert.native.assemble import _made, _read
-
-        made = dict.fromkeys(n for s in run for n in _made(s))
-        reads = dict.fromkeys(n for s in run for n in _read(s))
+        made = dict.fromkeys(n for s in run for n in results_of(s))
+        reads = dict.fromkeys(n for s in run for n in reads_of(s))
         asked = [self.guards[k] for k in guards]
         reads |= dict.fromkeys(g.node for g in asked)
         inputs = [
@@ -193,7 +191,7 @@ class _Context:
         needed = set(self.graph.outputs)
         for step in later:
             for s in step if isinstance(step, list) else [step]:
-                needed.update(s.node.inputs if isinstance(s, Host) else _read(s))
+                needed.update(s.node.inputs if isinstance(s, Host) else reads_of(s))
         outputs = [n for n in made if n in needed]
         if not self._hosts():
             outputs = [n for n in self.graph.outputs if n in made or not n.type.size]

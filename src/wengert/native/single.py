@@ -12,7 +12,7 @@ from wengert.core.bind import bind
 from wengert.core.types import Array
 from wengert.graph.graph import CONSTANT, INPUT, PART, Node
 from wengert.native import link, machine
-from wengert.native.assemble import Assembly
+from wengert.native.assemble import Assembly, reads_of, results_of
 from wengert.native.kernel import Kernel
 from wengert.native.partition import Library
 
@@ -21,19 +21,12 @@ Values = dict[Node, Any]
 
 def reads(step: Kernel | Library) -> list[Node]:
     """What a step reads from memory, in topological order."""
-    if isinstance(step, Library):
-        found = set(step.operands)
-    else:
-        bases = {r.node.inputs[0] for r in step.roots if r.kind == "scatter"}
-        found = step.reads | bases
-    return sorted(found, key=lambda n: n.number)
+    return sorted(set(reads_of(step)), key=lambda n: n.number)
 
 
 def results(step: Kernel | Library) -> list[Node]:
     """What a step writes into memory."""
-    if isinstance(step, Library):
-        return list(step.results)
-    return [r.node for r in step.roots]
+    return list(results_of(step))
 
 
 class Single:

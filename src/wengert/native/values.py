@@ -39,10 +39,10 @@ class Registers:
     """Where values are written: one emitter per depth, and what was written there.
 
     Depth 0 is the function's entry. `inner` is the depth of the vector loop, whose
-    values have `width` lanes; `main` is the emitter of its body.
+    values have `width` lanes.
     """
 
-    __slots__ = ("atoms", "emitters", "first", "inner", "lanes", "spread", "width")
+    __slots__ = ("atoms", "emitters", "first", "inner", "spread", "width")
 
     def __init__(self, depths: int, fma: bool) -> None:
         self.emitters = [Emitter(fma, f"d{i}.") for i in range(depths)]
@@ -51,7 +51,6 @@ class Registers:
         self.atoms: dict[Any, Value] = {}
         self.spread: dict[tuple[str, ...], str] = {}
         self.first: dict[Var, str] = {}  # the register that counts a loop
-        self.lanes = ""
 
     def begin(self, emitter: Emitter, width: int) -> None:
         """From here the innermost loop's body goes to `emitter`."""
