@@ -51,13 +51,11 @@ class Assembly:
         outputs: Sequence[Node],
         guards: Sequence[Guard],
         nodes: dict[int, Node],
-        plain: set[Node],
         bits: int,
         fma: bool,
     ) -> None:
         self.steps = steps
         self.nodes = nodes
-        self.plain = plain
         self.bits = bits
         self.fma = fma
         self.guards = guards
@@ -158,7 +156,7 @@ class Assembly:
         if not isinstance(step, Kernel):
             return Code()
         return Writer(
-            step, f"k{i}", self.slots, self.nodes, self.plain, self.bits, self.fma,
+            step, f"k{i}", self.slots, self.nodes, self.bits, self.fma,
             self._reserve,
         ).write()  # fmt: skip
 

@@ -53,14 +53,12 @@ class Elements:
         inlined: set[Node],
         fixed: set[Node],
         nodes: dict[int, Node],
-        plain: set[Node],
     ) -> None:
         self.memory = memory
         self.registers = memory.registers
         self.inlined = inlined  # computed here, not read
         self.fixed = fixed  # buffers that nobody writes while the kernel runs
         self.nodes = nodes  # by number, for index arrays
-        self.plain = plain  # products whose zero factors win
         self.values: dict[Read, Value] = {}
         self.plans: dict[Read, Plan] = {}
         self.breaks: set[tuple[int, int]] = set()
@@ -109,7 +107,7 @@ class Elements:
 
     def again(self) -> "Elements":
         """The same elements without what is in doubt, which will be exact."""
-        other = Elements(self.memory, self.inlined, self.fixed, self.nodes, self.plain)
+        other = Elements(self.memory, self.inlined, self.fixed, self.nodes)
         other.values = {k: v for k, v in self.values.items() if k not in self.doubted}
         other.plans = self.plans
         other.written_out = INLINE  # in a block that is seldom run: calls
@@ -283,8 +281,7 @@ class Elements:
         for a, b in ((args[0], args[1]), (args[1], args[0])):
             if a.known is None:
                 continue
-            zero_wins = name == "strong_product" or node in self.plain
-            if a.known == 0 and zero_wins:
+            if a.known == 0 and name == "strong_product":
                 return Value("", node.dtype, 0, node.dtype.type(0).item())
             if a.known == 1 and name in ("multiply", "strong_product"):
                 return self._as(b, node.dtype)

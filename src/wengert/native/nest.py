@@ -57,7 +57,6 @@ class Nest:
             self.kernel.inlined,
             {n for n in self.kernel.reads if n not in writer.written},
             writer.nodes,
-            writer.plain,
         )
         products = [n for n in self.kernel.inlined if n.op.name == "strong_product"]
         scatters = any(r.kind == "scatter" for r in self.kernel.roots)

@@ -196,7 +196,7 @@ class _Context:
         if not self._hosts():
             outputs = [n for n in self.graph.outputs if n in made or not n.type.size]
         module = Assembly(
-            run, inputs, outputs, asked, self.nodes, set(),
+            run, inputs, outputs, asked, self.nodes,
             machine.vector_bits(), machine.has_fma(),
         ).write()  # fmt: skip
         library = link.load(module.text)

@@ -45,7 +45,7 @@ class Single:
         given = [n for n in reads(step) if n.op is not CONSTANT]
         by_number = {n.number: n for n in nodes}
         self.module = Assembly(
-            [step], given, results(step), [], by_number, set(),
+            [step], given, results(step), [], by_number,
             machine.vector_bits(), machine.has_fma(),
         ).write()  # fmt: skip
         self.library = link.load(self.module.text)

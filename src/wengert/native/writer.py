@@ -36,7 +36,6 @@ class Writer:
         name: str,
         slots: dict[Node, int],
         nodes: dict[int, Node],
-        plain: set[Node],
         bits: int,
         fma: bool,
         reserve: Callable[[int], int],
@@ -46,7 +45,6 @@ class Writer:
         self.name = name
         self.slots = slots
         self.nodes = nodes
-        self.plain = plain
         self.fma = fma
         self.width = kernel.width(bits)
         self.written = {r.node for r in kernel.roots}
