@@ -57,6 +57,14 @@ def split(x: Any, y: Any) -> Any:
     return np.where(positive, x, 0.0) + np.where(positive, 0.0, y)
 
 
+SQUARE = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, -0.5], [0.5, -0.5, 2.0]])
+
+
+def whitened(a: Any, b: Any) -> Any:
+    lower = np.linalg.cholesky(a)
+    return np.linalg.solve(lower.T, np.linalg.solve(lower, b))
+
+
 ALL = slice(None)
 ROWS = (slice(1, 3), ALL)
 
@@ -174,6 +182,10 @@ FIRES = [
          {"greater": 1, "where": 1}),
     Case("sum_of_two_choices", split, (X, Y),
          {"greater": 1, "where": 1}),
+    Case("substitution", lambda a, b: np.linalg.solve(np.triu(a), b),
+         (SQUARE, X.T), {"where": 1, "solve_triangular": 1}),
+    Case("substitution", whitened, (SQUARE, X.T),
+         {"cholesky": 1, "transpose": 1, "solve_triangular": 2}),
 ]
 # fmt: on
 
@@ -288,6 +300,13 @@ KEPT: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
                           (X, Y)),
     "flips of other axes": (lambda x: np.flip(np.flip(x, 0), 1), (X,)),
     "a broadcast that gives the shape": (lambda x, y: full(x, (2, 3)) + y, (ROW, ROW)),
+    "a matrix that isn't triangular": (np.linalg.solve, (SQUARE, X.T)),
+    "a mask that isn't a triangle": (
+        lambda a, b: np.linalg.solve(np.where(SQUARE < 2, a, 0.0), b), (SQUARE, X.T)),
+    "a stack of matrices, turned": (
+        lambda a, b: np.linalg.solve(
+            np.transpose(np.linalg.cholesky(a), (1, 0, 2)), b), (
+                np.stack([SQUARE] * 3), np.stack([X.T] * 3))),
     "wheres by other conditions": (
         lambda x, y: np.where(x > 0, x, 0.0) + np.where(y > 0, 0.0, y), (X, Y)),
 }  # fmt: skip

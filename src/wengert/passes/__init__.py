@@ -2,7 +2,8 @@
 
 Reading order: `rewrite` (the engine), `match` (questions about nodes), `fold`,
 `common`, `algebra` with `layout` and `selection`, `stabilize` with `logarithms`,
-`products`, `chains`, `pipeline`, `explain`; `rematerialize` stands beside the pipeline.
+`products`, `chains`, `sums`, `pipeline`, `explain`; `rematerialize` stands beside the
+pipeline.
 """
 
 from wengert.passes.algebra import simplify
@@ -14,6 +15,7 @@ from wengert.passes.pipeline import PIPELINE, RULES, optimize
 from wengert.passes.products import plain_products
 from wengert.passes.rematerialize import kept, kept_bytes, rematerialize
 from wengert.passes.stabilize import stabilize
+from wengert.passes.sums import sum_first
 
 __all__ = [
     "PIPELINE",
@@ -29,4 +31,5 @@ __all__ = [
     "rematerialize",
     "simplify",
     "stabilize",
+    "sum_first",
 ]

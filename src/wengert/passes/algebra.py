@@ -6,6 +6,7 @@ x (the convention for structural zeros), and x + 0 as x also for x = −0.
 docs/passes.md says which.
 """
 
+import functools
 import math
 from collections.abc import Collection
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wengert.graph.graph import Graph, Node, constant
-from wengert.passes import layout, selection
+from wengert.passes import layout, selection, systems
 from wengert.passes.match import (
     argument,
     call,
@@ -28,7 +29,7 @@ from wengert.passes.match import (
     same_type,
     value,
 )
-from wengert.passes.rewrite import Rules, Uses, by_rules, rewrite, together
+from wengert.passes.rewrite import Rules, RuleVisit, Uses, among, rewrite, together
 
 # Elements of a constant that is worth a second copy with the other sign.
 _SMALL = 4096
@@ -41,12 +42,19 @@ def simplify(graph: Graph, without: Collection[str] = ()) -> Graph:
         graph: the graph.
         without: names of rules to leave out.
     """
-    return rewrite(graph, by_rules(RULES, without))
+    visit = _visit(frozenset(without))
+    return rewrite(graph, visit, visit.rows)
+
+
+@functools.lru_cache(maxsize=16)
+def _visit(without: frozenset[str]) -> RuleVisit:
+    return RuleVisit(RULES, without)
 
 
 # Products and quotients ---------------------------------------------------------------
 
 
+@among("constant", "broadcast_to")
 def one_times(n: Node, uses: Uses) -> Node | None:
     """1·x → x"""
     for factor, x in either(n):
@@ -55,11 +63,13 @@ def one_times(n: Node, uses: Uses) -> Node | None:
     return None
 
 
+@among("constant", "broadcast_to")
 def zero_times(n: Node, uses: Uses) -> Node | None:
     """0·x → 0"""
     return filled(0.0, n) if any(is_number(i, 0.0) for i in n.inputs) else None
 
 
+@among("constant", "broadcast_to")
 def minus_one_times(n: Node, uses: Uses) -> Node | None:
     """−1·x → −x"""
     for factor, x in either(n):
@@ -68,6 +78,7 @@ def minus_one_times(n: Node, uses: Uses) -> Node | None:
     return None
 
 
+@among("negative")
 def negative_times(n: Node, uses: Uses) -> Node | None:
     """(−x)·(−y) → x·y;  c·(−x) → (−c)·x"""
     for a, b in either(n):
@@ -88,6 +99,7 @@ def _is_factor(c: Node) -> bool:
     return known and c.type.size <= _SMALL and c.dtype.kind in "fc"
 
 
+@among("multiply")
 def number_times_number(n: Node, uses: Uses) -> Node | None:
     """c·(d·x) → (c·d)·x, unless c·d over- or underflows"""
     for c, inner in either(n):
@@ -113,6 +125,7 @@ def _product(c: Any, d: Any, dtype: np.dtype[Any]) -> Node | None:
     return product if normal or c == 0 or d == 0 else None
 
 
+@among("reciprocal", "divide")
 def times_reciprocal(n: Node, uses: Uses) -> Node | None:
     """x·(1/y) → x/y, where nothing else needs 1/y"""
     if not is_real(n):
@@ -133,12 +146,14 @@ def times_itself(n: Node, uses: Uses) -> Node | None:
     return call("square", n, a) if a is b and a.dtype.kind in "fc" else None
 
 
+@among("constant", "broadcast_to")
 def over_one(n: Node, uses: Uses) -> Node | None:
     """x/1 → x"""
     a, b = n.inputs
     return fits(a, n) if is_number(b, 1.0) else None
 
 
+@among("negative")
 def negative_over_negative(n: Node, uses: Uses) -> Node | None:
     """(−x)/(−y) → x/y"""
     a, b = n.inputs
@@ -146,6 +161,7 @@ def negative_over_negative(n: Node, uses: Uses) -> Node | None:
     return call("divide", n, x, y) if x is not None and y is not None else None
 
 
+@among("negative")
 def share_of_negative(n: Node, uses: Uses) -> Node | None:
     """the logistic function of −x: share(−x, 0) → share(0, x), and the other way"""
     a, b = n.inputs
@@ -160,6 +176,7 @@ def share_of_negative(n: Node, uses: Uses) -> Node | None:
 # Sums and differences -----------------------------------------------------------------
 
 
+@among("constant", "broadcast_to")
 def plus_zero(n: Node, uses: Uses) -> Node | None:
     """x + 0 → x, unless x is a root: √−0 is −0, and the slope of √ divides by √x + 0"""
     for zero, x in either(n):
@@ -168,6 +185,7 @@ def plus_zero(n: Node, uses: Uses) -> Node | None:
     return None
 
 
+@among("negative")
 def plus_negative(n: Node, uses: Uses) -> Node | None:
     """x + (−y) → x − y"""
     for x, b in either(n):
@@ -177,18 +195,21 @@ def plus_negative(n: Node, uses: Uses) -> Node | None:
     return None
 
 
+@among("constant", "broadcast_to")
 def minus_zero(n: Node, uses: Uses) -> Node | None:
     """x − 0 → x"""
     a, b = n.inputs
     return fits(a, n) if is_number(b, 0.0) else None
 
 
+@among("constant", "broadcast_to")
 def zero_minus(n: Node, uses: Uses) -> Node | None:
     """0 − x → −x"""
     a, b = n.inputs
     return negated(b, n) if is_number(a, 0.0) and same_type(b, n) else None
 
 
+@among("negative")
 def minus_negative(n: Node, uses: Uses) -> Node | None:
     """x − (−y) → x + y"""
     a, b = n.inputs
@@ -202,11 +223,13 @@ def minus_itself(n: Node, uses: Uses) -> Node | None:
     return filled(0.0, n) if a is b and n.dtype.kind in "iufc" else None
 
 
+@among("negative")
 def twice_negative(n: Node, uses: Uses) -> Node | None:
     """−−x → x"""
     return argument(n.inputs[0], "negative")
 
 
+@among("subtract")
 def negative_of_difference(n: Node, uses: Uses) -> Node | None:
     """−(x − y) → y − x, where nothing else needs x − y"""
     (d,) = n.inputs
@@ -215,6 +238,7 @@ def negative_of_difference(n: Node, uses: Uses) -> Node | None:
     return call("subtract", n, d.inputs[1], d.inputs[0])
 
 
+@among("multiply")
 def negative_of_multiple(n: Node, uses: Uses) -> Node | None:
     """−(c·x) → (−c)·x, where nothing else needs c·x"""
     (p,) = n.inputs
@@ -235,6 +259,7 @@ def nothing_done(n: Node, uses: Uses) -> Node | None:
     return x if is_op(n, "positive") or x.dtype.kind != "c" else None
 
 
+@among("negative", "absolute")
 def even_of_negative(n: Node, uses: Uses) -> Node | None:
     """|−x| → |x|, and so for square, cos and cosh; |x|² → x² for a real x"""
     (x,) = n.inputs
@@ -244,6 +269,7 @@ def even_of_negative(n: Node, uses: Uses) -> Node | None:
     return call(n.op.name, n, inner) if inner is not None else None
 
 
+@among("square")
 def root_of_square(n: Node, uses: Uses) -> Node | None:
     """√(x²) → |x| for a real x; also where x² over- or underflows"""
     (x,) = n.inputs
@@ -251,6 +277,7 @@ def root_of_square(n: Node, uses: Uses) -> Node | None:
     return call("absolute", n, inner) if inner is not None and is_real(n) else None
 
 
+@among("constant", "broadcast_to")
 def power_of_number(n: Node, uses: Uses) -> Node | None:
     """x**2 → square, x**0.5 → sqrt, x**1 → x, x**−1 → reciprocal, x**0 → 1"""
     a, b = n.inputs
@@ -307,4 +334,4 @@ ARITHMETIC: Rules = {
     "astype": (conversion_to_itself,),
 }  # fmt: skip
 
-RULES: Rules = together([ARITHMETIC, layout.RULES, selection.RULES])
+RULES: Rules = together([ARITHMETIC, layout.RULES, selection.RULES, systems.RULES])

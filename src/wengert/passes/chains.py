@@ -21,6 +21,8 @@ def reassociate(graph: Graph) -> Graph:
     Only where that takes fewer multiplications, and no part of the product is needed
     by itself. The rounding errors are others, of the same size.
     """
+    if sum(n.op.name == "matmul" for n in graph.nodes) < 2:
+        return graph
     inner = _inner(graph)
     chains: dict[Node, list[Node]] = {}
 

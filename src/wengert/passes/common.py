@@ -1,5 +1,6 @@
 """Common subexpressions: steps that compute the same thing become one."""
 
+import operator
 from typing import Any
 
 from wengert.graph.graph import INPUT, Graph, Node
@@ -25,9 +26,13 @@ def merge_common(graph: Graph) -> Graph:
 
 
 def _key(node: Node) -> Any:
-    inputs = [i.number for i in node.inputs]
-    if node.op.name in _COMMUTATIVE:
-        inputs.sort()
+    inputs: Any = node.inputs
+    if len(inputs) > 1 and node.op.name in _COMMUTATIVE:
+        inputs = tuple(sorted(inputs, key=_number))
     # The op itself and not its name: an overridden derivative makes another op. The
     # type, because a Python number and a NumPy scalar of one value differ in it.
-    return (id(node.op), tuple(inputs), frozen(node.params), node.type)
+    params = frozen(node.params) if node.params else ()
+    return (node.op, inputs, params, node.type)
+
+
+_number = operator.attrgetter("number")

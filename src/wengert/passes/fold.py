@@ -20,9 +20,12 @@ def fold_constants(graph: Graph) -> Graph:
 
 
 def _fold(_node: Node, node: Node, uses: Uses) -> tuple[str, Node] | None:
+    for i in node.inputs:
+        if i.op is not CONSTANT:
+            return None
     if not node.inputs or node.op is PART or node.op.multiple:
         return None
-    if node.op.kind != "op" or any(i.op is not CONSTANT for i in node.inputs):
+    if node.op.kind != "op":
         return None  # a call of the user's function may also print, or count
     values = [value(i) for i in node.inputs]
     if any(v is None for v in values):

@@ -18,7 +18,7 @@ from wengert.passes.match import (
     same_type,
     value,
 )
-from wengert.passes.rewrite import Rules, Uses
+from wengert.passes.rewrite import Rules, Uses, among
 
 # Elementwise operations of two arguments, which broadcast by themselves.
 _BROADCASTING = (
@@ -33,6 +33,7 @@ def same_shape(n: Node, uses: Uses) -> Node | None:
     return x if same_type(x, n) else None
 
 
+@among("reshape")
 def reshape_of_reshape(n: Node, uses: Uses) -> Node | None:
     """reshape(reshape(x)) → reshape(x)"""
     x = argument(n.inputs[0], "reshape")
@@ -51,6 +52,7 @@ def transpose_of_transpose(n: Node, uses: Uses) -> Node | None:
     return call("transpose", n, x.inputs[0], axes=tuple(inner[i] for i in axes))
 
 
+@among("matmul")
 def transpose_of_product(n: Node, uses: Uses) -> Node | None:
     """(Aᵀ·B)ᵀ → Bᵀ·A and (A·Bᵀ)ᵀ → B·Aᵀ, where that leaves fewer transposes"""
     (product,) = n.inputs
@@ -81,12 +83,14 @@ def _swap(n: Node) -> Node:
     return call("transpose", n, n, axes=(*range(k - 2), k - 1, k - 2))
 
 
+@among("broadcast_to")
 def broadcast_of_broadcast(n: Node, uses: Uses) -> Node | None:
     """broadcast(broadcast(x)) → broadcast(x)"""
     x = argument(n.inputs[0], "broadcast_to")
     return broadcast(x, n.shape, n) if x is not None else None
 
 
+@among("reshape")
 def broadcast_of_new_axes(n: Node, uses: Uses) -> Node | None:
     """broadcast(x with axes of length 1 in front) → broadcast(x)"""
     x = argument(n.inputs[0], "reshape")
@@ -100,6 +104,7 @@ def _without_front(shape: Shape) -> Shape:
     return shape[first:]
 
 
+@among("broadcast_to")
 def needless_broadcast(n: Node, uses: Uses) -> Node | None:
     """broadcast(x) + y → x + y, where y has the shape already"""
     inputs = list(n.inputs)
@@ -115,6 +120,7 @@ def needless_broadcast(n: Node, uses: Uses) -> Node | None:
     return call(n.op.name, n, *inputs)
 
 
+@among("flip")
 def flip_of_flip(n: Node, uses: Uses) -> Node | None:
     """flip(flip(x)) → x over the same axes"""
     (x,) = n.inputs
@@ -134,6 +140,7 @@ def sum_over_ones(n: Node, uses: Uses) -> Node | None:
     return reshaped(x, n.shape, n)
 
 
+@among("sum")
 def sum_of_sum(n: Node, uses: Uses) -> Node | None:
     """sum(sum(x)) → sum(x) over the axes of both"""
     (x,) = n.inputs
@@ -147,6 +154,7 @@ def sum_of_sum(n: Node, uses: Uses) -> Node | None:
     return call("sum", n, x.inputs[0], axis=axis, keepdims=n.params["keepdims"])
 
 
+@among("negative")
 def sum_of_negative(n: Node, uses: Uses) -> Node | None:
     """sum(−x) → −sum(x), which is smaller, where nothing else needs −x"""
     (x,) = n.inputs
@@ -155,6 +163,7 @@ def sum_of_negative(n: Node, uses: Uses) -> Node | None:
     return call("negative", n, call("sum", n, x.inputs[0], **n.params))
 
 
+@among("reshape", "transpose", "flip")
 def sum_of_order(n: Node, uses: Uses) -> Node | None:
     """sum of all elements of x in another shape or order → sum of all of x"""
     (x,) = n.inputs
@@ -165,6 +174,7 @@ def sum_of_order(n: Node, uses: Uses) -> Node | None:
     return call("sum", n, source, axis=axis, keepdims=False)
 
 
+@among("broadcast_to")
 def sum_of_broadcast(n: Node, uses: Uses) -> Node | None:
     """sum over axes that a broadcast made → x times their length"""
     (x,) = n.inputs
@@ -203,6 +213,7 @@ def _kept(source: Node, n: Node, extra: int) -> Shape:
     return reduced(full, n.params["axis"], n.params["keepdims"])
 
 
+@among("where")
 def sum_of_choice(n: Node, uses: Uses) -> Node | None:
     """sum(where(c, k, 0)) → k·(how many are True), for numbers k"""
     (x,) = n.inputs
@@ -219,6 +230,7 @@ def sum_of_choice(n: Node, uses: Uses) -> Node | None:
     return result if k == 1 else call("multiply", n, result, n.dtype.type(k))
 
 
+@among("broadcast_to")
 def all_of_number(n: Node, uses: Uses) -> Node | None:
     """reshape, transpose or flip of equal numbers → these numbers"""
     k = number(n.inputs[0])

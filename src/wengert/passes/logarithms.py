@@ -19,7 +19,7 @@ from wengert.passes.match import (
     unreshaped,
     value,
 )
-from wengert.passes.rewrite import Rules, Uses
+from wengert.passes.rewrite import Rules, Uses, among
 
 # Terms of log(exp a + exp b + …) that are looked for.
 _TERMS = 16
@@ -125,12 +125,14 @@ def is_not_negative(n: Node) -> bool:
 # Logarithms of exponentials -----------------------------------------------------------
 
 
+@among("exp")
 def log_of_exp(n: Node, uses: Uses) -> Node | None:
     """log(exp x) → x"""
     x = argument(n.inputs[0], "exp")
     return x if x is not None and is_real(n) else None
 
 
+@among("share", "reciprocal", "divide")
 def log_sigmoid(n: Node, uses: Uses) -> Node | None:
     """log(sigmoid(x)) → −log(1 + exp(−x)) as −logaddexp(0, −x)"""
     found = sigmoid_of(n.inputs[0])
@@ -149,6 +151,7 @@ def softplus(n: Node, uses: Uses) -> Node | None:
     return call("logaddexp", n, 0.0, x) if x is not None and is_real(n) else None
 
 
+@among("add")
 def log_add_exp(n: Node, uses: Uses) -> Node | None:
     """log(exp a + exp b + …) → logaddexp(a, logaddexp(b, …))"""
     if not is_op(n.inputs[0], "add") or not is_real(n):
@@ -171,6 +174,7 @@ def log_add_exp(n: Node, uses: Uses) -> Node | None:
     return total
 
 
+@among("sum")
 def log_sum_exp(n: Node, uses: Uses) -> Node | None:
     """log Σ exp(x) → logsumexp(x)"""
     (total,) = n.inputs
@@ -180,6 +184,7 @@ def log_sum_exp(n: Node, uses: Uses) -> Node | None:
     return call("logsumexp", n, x, **total.params) if x is not None else None
 
 
+@among("divide")
 def log_mean_exp(n: Node, uses: Uses) -> Node | None:
     """log(Σ exp(x) / c) → logsumexp(x) − log c, for a number c > 0"""
     (mean,) = n.inputs
@@ -193,6 +198,7 @@ def log_mean_exp(n: Node, uses: Uses) -> Node | None:
     return call("subtract", n, whole, math.log(count))
 
 
+@among("divide")
 def log_softmax(n: Node, uses: Uses) -> Node | None:
     """log(exp(x)/Σexp(x)) → z − logsumexp(z), z = x − max(x)
 
@@ -207,6 +213,7 @@ def log_softmax(n: Node, uses: Uses) -> Node | None:
     return call("subtract", n, z, call("logsumexp", n, z, axis=axis, keepdims=True))
 
 
+@among("logsumexp")
 def restored_log_sum(n: Node, uses: Uses) -> Node | None:
     """m + logsumexp(x − m) → logsumexp(x), for m equal along the axes"""
     for m, total in either(n):
@@ -305,6 +312,7 @@ def _is_guarded(x: Node) -> bool:
 # Logarithms of products ---------------------------------------------------------------
 
 
+@among("prod")
 def log_of_product(n: Node, uses: Uses) -> Node | None:
     """log Πx → Σ log x, for x that can't be negative"""
     (product,) = n.inputs

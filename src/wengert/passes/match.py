@@ -26,10 +26,14 @@ def number(node: Node) -> Any:
 
     Also through a broadcast, in which large constants hide.
     """
-    if is_op(node, "broadcast_to"):
+    if node.op is not CONSTANT:
+        if not is_op(node, "broadcast_to"):
+            return None
         node = node.inputs[0]
     x = value(node)
-    if x is None or not np.size(x):
+    if x is None or type(x) in (float, np.float64):
+        return x
+    if not np.size(x):
         return None
     if np.ndim(x) == 0:
         return x
@@ -45,6 +49,8 @@ def number(node: Node) -> Any:
 
 def is_number(node: Node, wanted: float) -> bool:
     """Whether the node is a constant all of whose elements are `wanted`."""
+    if node.op is not CONSTANT and node.op.name != "broadcast_to":
+        return False
     x = number(node)
     return x is not None and bool(x == wanted)
 

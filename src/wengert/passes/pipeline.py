@@ -15,6 +15,7 @@ from wengert.passes.products import plain_products
 from wengert.passes.rewrite import names_of
 from wengert.passes.stabilize import RULES as STABLE
 from wengert.passes.stabilize import stabilize
+from wengert.passes.sums import sum_first
 
 Pass = Callable[[Graph], Graph]
 
@@ -31,6 +32,7 @@ PIPELINE: tuple[tuple[Pass, str], ...] = (
     ),
     (simplify, "what stabilising and plain products left, such as −−x"),
     (reassociate, "after transposes and signs have moved out of the chains"),
+    (sum_first, "on the products that are left, however they were ordered"),
     (fold_constants, "what simplifying made constant"),
     (merge_common, "last, for what the passes before made equal"),
 )
@@ -108,14 +110,18 @@ def _plain(
     without: Collection[str],
     check: bool,
 ) -> Graph:
-    without = _checked(without)
+    without = _checked(without) if without else frozenset()
+    settled: dict[Pass, Graph] = {}  # what each pass left as it was, last time
     for function, _ in _chosen(passes):
-        if function.__name__ in without:
+        if function.__name__ in without or settled.get(function) is graph:
             continue
+        before = graph
         if function in RULES:
             graph = function(graph, without=without)  # type: ignore[call-arg]
         else:
             graph = function(graph)
+        if graph is before:
+            settled[function] = graph
         if check:
             graph.check()
     return graph

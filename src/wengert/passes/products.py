@@ -18,6 +18,8 @@ def plain_products(graph: Graph) -> Graph:
     That is so if one factor is finite and nowhere 0, or both are finite, whatever the
     inputs of the graph are.
     """
+    if not any(is_op(n, "strong_product") for n in graph.nodes):
+        return graph
     # Not nan either: sin and tanh are bounded, but of a nan they are nan, and a
     # cotangent that is zero because the nan was masked must stay zero.
     finite: set[Node] = set()

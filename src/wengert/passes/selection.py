@@ -23,7 +23,7 @@ from wengert.passes.match import (
     reshaped,
     value,
 )
-from wengert.passes.rewrite import Rules, Uses
+from wengert.passes.rewrite import Rules, Uses, among
 
 # Looking for a piece among more of them would not be linear in the graph.
 _PIECES = 64
@@ -40,12 +40,14 @@ def index_of_all(n: Node, uses: Uses) -> Node | None:
     return reshaped(x, n.shape, n)
 
 
+@among("constant", "broadcast_to")
 def index_of_number(n: Node, uses: Uses) -> Node | None:
     """a part of an array of equal numbers → these numbers"""
     k = number(n.inputs[0])
     return filled(k, n) if k is not None and len(n.inputs) == 1 else None
 
 
+@among("index")
 def index_of_index(n: Node, uses: Uses) -> Node | None:
     """x[a:b][c:d] → x[a+c : a+d]"""
     x = n.inputs[0]
@@ -71,6 +73,7 @@ def index_of_index(n: Node, uses: Uses) -> Node | None:
     return call("index", n, source, key=(*key, *outer))
 
 
+@among("index_set", "index_add")
 def index_of_write(n: Node, uses: Uses) -> Node | None:
     """(x with x[key] = v)[key] → v;  (x with x[key] += v)[key] → x[key] + v"""
     written = n.inputs[0]
@@ -95,6 +98,7 @@ def _same_place(a: Node, b: Node) -> bool:
     )
 
 
+@among("concatenate")
 def index_of_concatenate(n: Node, uses: Uses) -> Node | None:
     """concatenate(a, b)[a part of b] → b[the part]"""
     x, key = n.inputs[0], n.params["key"]
@@ -124,6 +128,7 @@ def index_of_concatenate(n: Node, uses: Uses) -> Node | None:
     return call("index", n, piece, key=moved)
 
 
+@among("stack")
 def index_of_stack(n: Node, uses: Uses) -> Node | None:
     """stack(a, b)[1] → b"""
     x, key = n.inputs[0], n.params["key"]
@@ -142,6 +147,7 @@ def index_of_stack(n: Node, uses: Uses) -> Node | None:
 # Joining ------------------------------------------------------------------------------
 
 
+@among("index")
 def concatenate_of_slices(n: Node, uses: Uses) -> Node | None:
     """concatenate(x[:k], x[k:]) → x"""
     axis = n.params["axis"]
@@ -187,12 +193,14 @@ def _place_shape(n: Node) -> tuple[int, ...]:
     return tuple(shape)
 
 
+@among("constant", "broadcast_to")
 def write_of_zero(n: Node, uses: Uses) -> Node | None:
     """x with x[key] += 0 → x"""
     x, v = n.inputs[:2]
     return x if len(n.inputs) == 2 and is_number(v, 0.0) else None
 
 
+@among("index")
 def write_of_itself(n: Node, uses: Uses) -> Node | None:
     """x with x[key] = x[key] → x"""
     x, v = n.inputs[:2]
@@ -202,6 +210,7 @@ def write_of_itself(n: Node, uses: Uses) -> Node | None:
     return x if same else None
 
 
+@among("index_add")
 def sum_of_scatter(n: Node, uses: Uses) -> Node | None:
     """sum of all of (zeros with [key] += v) → sum of v as often as it is written"""
     (x,) = n.inputs
@@ -231,6 +240,7 @@ def where_of_number(n: Node, uses: Uses) -> Node | None:
     return None if np.any(x) else fits(b, n)
 
 
+@among("where")
 def where_of_where(n: Node, uses: Uses) -> Node | None:
     """where(c, where(c, a, b), d) → where(c, a, d), and so for d"""
     condition, a, b = n.inputs
@@ -242,6 +252,7 @@ def where_of_where(n: Node, uses: Uses) -> Node | None:
     return None
 
 
+@among("logical_not", "invert")
 def where_of_not(n: Node, uses: Uses) -> Node | None:
     """where(not c, a, b) → where(c, b, a)"""
     condition, a, b = n.inputs
@@ -249,6 +260,7 @@ def where_of_not(n: Node, uses: Uses) -> Node | None:
     return call("where", n, c, b, a) if c is not None and c.dtype == bool else None
 
 
+@among("where")
 def sum_of_two_choices(n: Node, uses: Uses) -> Node | None:
     """where(c, a, 0) + where(c, 0, b) → where(c, a, b)"""
     for one, other in either(n):

@@ -5,6 +5,7 @@ says more. All rules are for real floats. Stabilise before differentiating: the
 gradient of a good formula is good, that of a bad one has to be guessed at.
 """
 
+import functools
 from collections.abc import Collection
 
 from wengert.graph.graph import Graph, Node
@@ -18,7 +19,7 @@ from wengert.passes.match import (
     is_real,
     same_type,
 )
-from wengert.passes.rewrite import Rules, Uses, by_rules, rewrite, together
+from wengert.passes.rewrite import Rules, RuleVisit, Uses, among, rewrite, together
 
 
 def stabilize(graph: Graph, without: Collection[str] = ()) -> Graph:
@@ -28,7 +29,13 @@ def stabilize(graph: Graph, without: Collection[str] = ()) -> Graph:
         graph: the graph.
         without: names of rules to leave out.
     """
-    return rewrite(graph, by_rules(RULES, without))
+    visit = _visit(frozenset(without))
+    return rewrite(graph, visit, visit.rows)
+
+
+@functools.lru_cache(maxsize=16)
+def _visit(without: frozenset[str]) -> RuleVisit:
+    return RuleVisit(RULES, without)
 
 
 # The logistic function ----------------------------------------------------------------
@@ -45,6 +52,7 @@ def sigmoid(n: Node, uses: Uses) -> Node | None:
     return call("share", n, x, 0.0) if sign > 0 else call("share", n, 0.0, x)
 
 
+@among("constant", "broadcast_to")
 def one_minus_sigmoid(n: Node, uses: Uses) -> Node | None:
     """1 − sigmoid(x) → sigmoid(−x)"""
     one, s = n.inputs
@@ -58,6 +66,7 @@ def one_minus_sigmoid(n: Node, uses: Uses) -> Node | None:
 # Differences that cancel --------------------------------------------------------------
 
 
+@among("constant", "broadcast_to")
 def exp_minus_one(n: Node, uses: Uses) -> Node | None:
     """exp(x) − 1 → expm1(x);  1 − exp(x) → −expm1(x)"""
     if not is_real(n):
@@ -84,18 +93,21 @@ def _one_minus_square(n: Node, name: str) -> Node | None:
     return argument(inner, name) if inner is not None else None
 
 
+@among("constant", "broadcast_to")
 def one_minus_tanh(n: Node, uses: Uses) -> Node | None:
     """1 − tanh(x)² → 1/cosh(x)², which is there as one operation"""
     x = _one_minus_square(n, "tanh")
     return call("sech_squared", n, x) if x is not None else None
 
 
+@among("constant", "broadcast_to")
 def one_minus_cos(n: Node, uses: Uses) -> Node | None:
     """1 − cos(x)² → sin(x)²"""
     x = _one_minus_square(n, "cos")
     return call("square", n, call("sin", n, x)) if x is not None else None
 
 
+@among("constant", "broadcast_to")
 def one_minus_sin(n: Node, uses: Uses) -> Node | None:
     """1 − sin(x)² → cos(x)²"""
     x = _one_minus_square(n, "sin")
@@ -105,6 +117,7 @@ def one_minus_sin(n: Node, uses: Uses) -> Node | None:
 # Lengths ------------------------------------------------------------------------------
 
 
+@among("add")
 def length_of_two(n: Node, uses: Uses) -> Node | None:
     """√(x² + y²) → hypot(x, y);  √(1 + x²) → hypot(1, x)"""
     (total,) = n.inputs
@@ -121,6 +134,7 @@ def length_of_two(n: Node, uses: Uses) -> Node | None:
     return None
 
 
+@among("sum")
 def length_of_many(n: Node, uses: Uses) -> Node | None:
     """√Σx² → vector_norm(x)"""
     (total,) = n.inputs
@@ -133,6 +147,7 @@ def length_of_many(n: Node, uses: Uses) -> Node | None:
 # Zero meets infinity ------------------------------------------------------------------
 
 
+@among("where")
 def times_choice(n: Node, uses: Uses) -> Node | None:
     """x·where(c, 0, y) → where(c, 0, x·y), where nothing else needs the choice"""
     for x, choice in either(n):
@@ -149,6 +164,7 @@ def times_choice(n: Node, uses: Uses) -> Node | None:
 # Softmax ------------------------------------------------------------------------------
 
 
+@among("exp")
 def softmax(n: Node, uses: Uses) -> Node | None:
     """exp(x)/Σexp(x) → the same with the largest x subtracted"""
     found = logarithms.softmax_of(n)
