@@ -184,7 +184,7 @@ def _of_extremum(x: Array, y: Array, axis: int) -> tuple[Array, Array]:
     new = hit & (_is_first(x, axis) | ~same)
     hits = np.cumsum(hit, axis=axis)
     earlier = np.maximum.accumulate(np.where(new, hits - 1, 0), axis=axis)
-    share = np.where(hit, 1.0 / np.maximum(hits - earlier, 1), 0.0).astype(x.dtype)
+    share = np.where(hit, 1.0 / np.maximum(hits - earlier, 1).astype(x.dtype), 0.0)
     return 1.0 - share, share
 
 
@@ -195,7 +195,7 @@ def _of_logsum(exp: np.ufunc) -> Coefficients:
         before = shifted(y, axis, -np.inf)
         infinite = np.isinf(y)
         old, new = (before == y) & ~_is_first(x, axis), x == y
-        tie = np.where(old & new, 0.5, 1.0)
+        tie = np.where(old & new, x.dtype.type(0.5), 1.0)
         level = np.where(infinite, 0.0, y)
         parts = (
             np.where(infinite, np.where(hit, tie, 0.0), exp(part - level))

@@ -1,5 +1,6 @@
 """How results' shapes and dtypes follow from arguments': the shared cases."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ _PYTHON = {"i": int, "f": float, "c": complex, "b": bool}
 
 def broadcast(name: str, types: tuple[Type, ...]) -> Shape:
     """The shape that these types broadcast to, or an error in a full sentence."""
+    shape = types[0].shape
+    if all(t.shape == shape for t in types):  # as most: NumPy takes longer to see it
+        return shape
     try:
         return np.broadcast_shapes(*(t.shape for t in types))
     except ValueError:
@@ -36,6 +40,8 @@ def ufunc_dtype(ufunc: np.ufunc, types: tuple[Type, ...]) -> np.dtype[Any]:
 def elementwise(ufunc: np.ufunc) -> Callable[..., Type]:
     """The type rule of a ufunc: shapes broadcast, dtype by the ufunc's own loops."""
 
+    # A program meets the same few types again and again.
+    @functools.lru_cache(maxsize=256)
     def type_of(*types: Type) -> Type:
         shape = broadcast(ufunc.__name__, types)
         return Type(shape, ufunc_dtype(ufunc, types))

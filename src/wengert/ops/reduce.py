@@ -184,7 +184,8 @@ def _variance_slope(x: Array, mask: Args, axis: Axes, ddof: float) -> Array:
         count = Type(tuple(x.shape[a] for a in axis), x.dtype).size
         mean = np.sum(x, axis=axis, keepdims=True) / max(count, 1)
         return (x - mean) * (2.0 / (count - ddof) if count > ddof else np.inf)
-    count = np.sum(mask[0], axis=axis, keepdims=True)
+    real = x.dtype.type(0).real.dtype
+    count = np.sum(mask[0], axis=axis, keepdims=True).astype(real)
     total = np.sum(np.where(mask[0], x, 0.0), axis=axis, keepdims=True)
     off = x - total / np.maximum(count, 1)
     return np.where(mask[0], off * (2.0 / np.maximum(count - ddof, 0)), 0.0)
@@ -255,9 +256,9 @@ def _logsum(name: str, ufunc: np.ufunc, exp: np.ufunc) -> Op:
         """The part each element has in the sum; infinite ones share evenly."""
         y = expanded(y, x.shape, axis)
         infinite = np.isinf(y) & (x == y)
-        count = np.maximum(np.sum(infinite, axis=axis, keepdims=True), 1)
+        count = np.sum(infinite, axis=axis, keepdims=True).astype(y.dtype)
         part = exp(np.where(infinite, 0.0, x - np.where(infinite, 0.0, y)))
-        return np.where(infinite, 1.0 / count, part)
+        return np.where(infinite, 1.0 / np.maximum(count, 1), part)
 
     def jvp(
         tangents: list[Array], y: Array, x: Array, *, axis: Axes, keepdims: bool

@@ -42,6 +42,8 @@ def power_exponent(y: Array, a: Array, b: Array) -> Array:
     """a^b·log a, and its limit 0 at a = 0 for b > 0 (for b = 0 as well)."""
     if type(a) in (int, float) and y.dtype.kind != "c" and 0 < a < math.inf:
         return y * math.log(a)
+    if type(a) in _PYTHON:
+        a = y.dtype.type(a)
     base = np.where((a == 0) & (np.real(b) >= 0), 1.0, a)
     return strong_product(y, np.log(base + 0j if y.dtype.kind == "c" else base))
 
@@ -49,29 +51,28 @@ def power_exponent(y: Array, a: Array, b: Array) -> Array:
 # Comparing --------------------------------------------------------------------------
 
 
-def larger(a: Array, b: Array) -> Array:
-    """1 where a > b; ties are split evenly."""
-    return np.where(a == b, 0.5, a > b)
+# `a` is what is differentiated by. A half has its dtype: beside a condition, a Python
+# float is a float64.
 
 
 def maximum_part(_y: Array, a: Array, b: Array) -> Array:
-    """As `larger`; and 1 where a nan decides."""
-    return np.where(a == b, 0.5, ~(a < b))
+    """1 where a > b, or where a nan decides; ties are split evenly."""
+    return np.where(a == b, a.dtype.type(0.5), ~(a < b))
 
 
 def minimum_part(_y: Array, a: Array, b: Array) -> Array:
     """1 where a < b, or where a nan decides; ties are split evenly."""
-    return np.where(a == b, 0.5, ~(a > b))
+    return np.where(a == b, a.dtype.type(0.5), ~(a > b))
 
 
 def fmax_part(_y: Array, a: Array, b: Array) -> Array:
     """1 where a > b or b is nan; ties are split evenly."""
-    return np.where(np.isnan(b), 1.0, larger(a, b))
+    return np.where(np.isnan(b), 1.0, np.where(a == b, a.dtype.type(0.5), a > b))
 
 
 def fmin_part(_y: Array, a: Array, b: Array) -> Array:
     """1 where a < b or b is nan; ties are split evenly."""
-    return np.where(np.isnan(b), 1.0, larger(b, a))
+    return np.where(np.isnan(b), 1.0, np.where(a == b, a.dtype.type(0.5), a < b))
 
 
 # The partials ∂y/∂a, ∂y/∂b. Operators are evaluated by Python's own, which on NumPy
@@ -114,9 +115,10 @@ FMIN      = ufunc(np.fmin, fmin_part, lambda _y, a, b: fmin_part(_y, b, a),
 REMAINDER = ufunc(np.remainder, 1, lambda _y, a, b: -np.floor_divide(a, b))
 # The quotient from the exact remainder: a/b may be rounded up to a whole number.
 FMOD      = ufunc(np.fmod, 1, lambda y, a, b: -np.rint((a - y) / b))
-COPYSIGN  = ufunc(np.copysign, lambda _y, a, b: np.sign(a) * np.copysign(1.0, b), None,
+COPYSIGN  = ufunc(np.copysign, lambda _y, a, b:
+                  np.sign(a) * np.copysign(a.dtype.type(1), b), None,
                   bounded=True)
 NEXTAFTER = ufunc(np.nextafter, 1, None, bounded=True)
 HEAVISIDE = ufunc(np.heaviside, None, lambda _y, x, _h: x == 0, bounded=True)
-LDEXP     = ufunc(np.ldexp, lambda _y, _x, e: np.ldexp(1.0, e), None)
+LDEXP     = ufunc(np.ldexp, lambda _y, x, e: np.ldexp(x.dtype.type(1), e), None)
 # fmt: on
