@@ -7,6 +7,7 @@ its own. It prints what it is about to run, and at the end `ran N`.
 
     python guarded.py rows FIRST STEP
     python guarded.py random FIRST COUNT
+    python guarded.py complex FIRST COUNT                 (lengths, then programs)
     python guarded.py read | write | input          (faults: these must not survive)
 """
 
@@ -27,6 +28,7 @@ from compiled import (
     rows,
     tolerance,
 )
+from complex_programs import seeded as complex_seeded
 from programs import seeded
 
 import wengert as wg
@@ -133,6 +135,24 @@ def of_programs(first: int, count: int) -> Iterator[Case]:
         yield f"gradient of {seed}", gradient_of(p, len(p.shapes)), p.inputs()
 
 
+def of_complex(first: int, count: int) -> Iterator[Case]:
+    """Complex arrays of so many lengths, and as many random programs."""
+    for n in range(first, first + count):
+        x = np.exp(1j * np.arange(n)) * 1.5
+        for z in (x, x.astype(np.complex64)):
+            yield f"{z.dtype}[{n}]", _touched, [z, z[: n // 2 + 1]]
+        p = complex_seeded(n)
+        yield f"complex program {n}", p, p.inputs()
+        yield f"gradient of complex {n}", gradient_of(p, len(p.shapes)), p.inputs()
+
+
+def _touched(z: Any, w: Any) -> list[Any]:
+    """Reads and writes in order, backwards, apart, one to many, here and there."""
+    table = w[:, None] * z
+    picks = np.arange(z.size) * 7 % z.size
+    return [z * 2j, z[::-1] + z, z[::2] * 1j, table.T * w, np.sum(table, 0), z[picks]]
+
+
 def staged(f: Callable[..., Any], arrays: list[Any]) -> Graph | None:
     """The case as a graph; what can't be one is no business of the compiler."""
     try:
@@ -151,9 +171,8 @@ def main(kind: str, *numbers: str) -> None:
         run(compiled(graph), graph, [x], kind)
         return
     ran = 0
-    for name, f, arrays in (of_rows if kind == "rows" else of_programs)(
-        *(int(n) for n in numbers)
-    ):
+    of = {"rows": of_rows, "random": of_programs, "complex": of_complex}[kind]
+    for name, f, arrays in of(*(int(n) for n in numbers)):
         made = staged(f, arrays)
         if made is not None:
             print(name, flush=True)

@@ -223,6 +223,12 @@ def test_close_to_the_exact_value(name: str, kind: Kind, fma: bool) -> None:
     assert errors[worst] <= bound, f"{errors[worst]} ulp at {x[worst]!r}"
 
 
+def log_abs(a: Any, b: Any) -> Any:
+    """log √(a² + b²), which needs more digits where that is 1 and a little."""
+    with mp.workdps(200):
+        return mp.log(a * a + b * b) / 2
+
+
 @pytest.mark.parametrize("fma", [True, False], ids=["fma", "plain"])
 @pytest.mark.parametrize("kind", WIDE, ids=str)
 @pytest.mark.parametrize(
@@ -231,6 +237,7 @@ def test_close_to_the_exact_value(name: str, kind: Kind, fma: bool) -> None:
         ("power", lambda a, b: mp.power(a, b), 1.0),
         ("arctan2", mp.atan2, 1.5),
         ("hypot", mp.hypot, 1.2),
+        ("log_abs", log_abs, 1.5),
     ],
 )
 def test_of_two_close_to_the_exact_value(

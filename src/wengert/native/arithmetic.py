@@ -12,6 +12,7 @@ from wengert.core.types import Type, promoted
 from wengert.graph.graph import Node
 from wengert.native import mathematics
 from wengert.native.forms import element_of
+from wengert.native.integers import DIVISIONS, divided, exponent_of, raised
 from wengert.native.ir import Emitter, Kind, number
 
 Dtype = np.dtype[Any]
@@ -52,7 +53,7 @@ CHEAP = {
     *_FLOAT, *_INT, *_BITS, *_LOGIC, *_COMPARE, *_ROUND, *_CLASSES, *_SCALED,
     "negative", "square", "where", "astype", "maximum", "minimum", "sign", "reciprocal",
     "logical_not", "invert", "strong_product", "one_minus_square", "fmax", "fmin",
-    "modulus", *_SHIFT,
+    "modulus", *_SHIFT, "real", "imag", "pair",
 }  # fmt: skip
 
 
@@ -109,8 +110,8 @@ def is_elementwise(node: Node) -> bool:
                                          "multiply")  # fmt: skip
     return name in _INT or name in _BITS or name in _SHIFT or name in (
         "negative", "square", "absolute", "maximum", "minimum", "invert", "sign",
-        "floor", "ceil", "trunc",
-    )  # fmt: skip
+        "floor", "ceil", "trunc", *DIVISIONS,
+    ) or exponent_of(node) is not None  # fmt: skip
 
 
 def _mixed(node: Node) -> bool:
@@ -138,6 +139,9 @@ def write(
     if dtype.kind == "b":
         return _logical(e, name, k, args)
     if dtype.kind in "iu":
+        exponent = exponent_of(node)
+        if exponent is not None:
+            return raised(e, k, args[0], exponent)
         return _integer(e, name, dtype, k, args)
     return _float(e, node, k, args, inline)
 
@@ -163,6 +167,8 @@ def _integer(e: Emitter, name: str, dtype: Dtype, k: Kind, args: list[str]) -> s
     signed = dtype.kind == "i"
     if name in _INT or name in _BITS:
         return e.let(f"{(_INT | _BITS)[name]} {k} {x}, {args[1]}")
+    if name in DIVISIONS:
+        return divided(e, name, k, x, args[1], signed=signed)
     if name in _SHIFT:
         return _shifted(e, name, dtype, k, x, args[1])
     if name in ("maximum", "minimum"):

@@ -1,5 +1,6 @@
 """Combining two values in a fold: sums, products, extrema; and lanes into one."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ def across(e: Emitter, k: Kind, dtype: Dtype, how: str, x: str) -> str:
     return e.let(f"call {one} {name}({k} {x})")
 
 
+@functools.cache
 def kind_of(dtype: Dtype, width: int) -> Kind:
     """The machine kind of `width` lanes of a dtype."""
     return Kind(element_of(Type((), dtype)), width)

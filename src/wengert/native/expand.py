@@ -1,31 +1,59 @@
 """Ops with a definition in simpler ones that loops compute better than the host."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from wengert.core.op import op_named
 from wengert.core.types import Array, Type, is_inexact
 from wengert.graph.graph import INPUT, Graph, Node
 from wengert.graph.stage import trace
+from wengert.native import slice_writes
+from wengert.native.complex.split import split
 from wengert.native.forms import UNROLL
 
 
-def _logsumexp(x: Array, *, axis: Any, keepdims: bool) -> Array:
+def _logsum(
+    x: Array, *, axis: Any, keepdims: bool, exp: np.ufunc, log: np.ufunc
+) -> Array:
     """log Σ exp(x) by the greatest element, which is taken out if it is finite."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
-    total = np.sum(np.exp(x - top), axis=axis, keepdims=keepdims)
-    return np.log(total) + (top if keepdims else np.squeeze(top, axis))
+    total = np.sum(exp(x - top), axis=axis, keepdims=keepdims)
+    y: Array = log(total) + (top if keepdims else np.squeeze(top, axis))
+    return y
 
 
-def _variance(x: Array, *, axis: Any, ddof: float, keepdims: bool) -> Array:
+def _variance(x: Array, *mask: Array, axis: Any, ddof: float, keepdims: bool) -> Array:
+    if mask:
+        return _masked_variance(x, mask[0], axis, ddof, keepdims)
     count = 1
     for a in axis:
         count *= x.shape[a]
     mean = np.sum(x, axis=axis, keepdims=True) / count
     off = x - mean
     return np.sum(off * off, axis=axis, keepdims=keepdims) / max(count - ddof, 0)
+
+
+def _masked_variance(
+    x: Array, mask: Array, axis: Any, ddof: float, keepdims: bool
+) -> Array:
+    """Of the elements where the mask is set; their mean first, as NumPy does it."""
+    count = np.sum(mask, axis=axis, keepdims=True)
+    total = np.sum(np.where(mask, x, 0.0), axis=axis, keepdims=True)
+    off = np.where(mask, x - total / count.astype(x.dtype), 0.0)
+    y = np.sum(off * off, axis=axis, keepdims=True)
+    y = y / np.maximum(count - ddof, 0).astype(x.dtype)
+    return y if keepdims else np.squeeze(y, axis)
+
+
+def _sinc(x: Array, *, order: int) -> Array:
+    """A derivative of sinc, by the op's own formula."""
+    op = op_named("sinc")
+    assert op is not None
+    return op.evaluate(x, order=order)
 
 
 def _norm(x: Array, *, ord: float, axis: Any, keepdims: bool) -> Array:
@@ -41,29 +69,40 @@ def _norm(x: Array, *, ord: float, axis: Any, keepdims: bool) -> Array:
 
 
 EXPANSIONS: dict[str, Callable[..., Array]] = {
-    "logsumexp": _logsumexp,
+    "logsumexp": functools.partial(_logsum, exp=np.exp, log=np.log),
+    "logsumexp2": functools.partial(_logsum, exp=np.exp2, log=np.log2),
     "variance": _variance,
     "vector_norm": _norm,
+    "sinc": _sinc,
 }
 
 
 def _applies(node: Node) -> bool:
     """Whether the definition means the same for these types."""
-    if node.op.name not in EXPANSIONS or len(node.inputs) != 1:
+    if node.op.name not in EXPANSIONS:
         return False
-    (x,) = node.inputs
+    x, *mask = node.inputs
+    if node.op.name == "sinc":
+        return bool(node.params["order"]) and node.dtype.kind in "fc"
     fits = is_inexact(x.dtype) and x.dtype.kind == "f" and x.type.size > 0
     if node.op.name == "vector_norm":
         few = x.type.size <= UNROLL * max(node.type.size, 1)
         return fits and few and node.params["ord"] == 2
-    if node.op.name == "variance":
+    if mask and mask[0].shape != x.shape:
+        return False
+    if node.op.name == "variance" and not mask:
         count = x.type.size // max(node.type.size, 1)
         return fits and count > node.params["ddof"]
     return fits
 
 
 def expand(graph: Graph) -> Graph:
-    """The graph with these ops replaced by their definitions."""
+    """The graph with these ops replaced by their definitions, complex ones by parts."""
+    graph = slice_writes.prepared(split(_by_definition(graph)))
+    return _by_definition(graph)  # of the parts
+
+
+def _by_definition(graph: Graph) -> Graph:
     if not any(_applies(n) for n in graph.nodes):
         return graph
     new: dict[Node, Node] = {}

@@ -198,7 +198,47 @@ LAYOUT: dict[str, Callable[[Node, Place], Read]] = {
     "positive": _same,
     "conjugate": _same,  # of real values, as all values here are
     "real": _same,
+    "imag": _same,  # of complex values, see `layout`
+    "pair": _same,
 }
+
+
+# Complex values in memory: real and imaginary parts side by side ------------------
+# The place of a part has one more index at its end: 0 or 1.
+
+
+def layout(node: Node, at: Place) -> Read:
+    """What a layout op reads for its element at `at`."""
+    name = node.op.name
+    if node.dtype.kind == "c":
+        if name == "pair":
+            return node.inputs[1 if at[-1] else 0], at[:-1]
+        x, there = LAYOUT[name](node, at[:-1])
+        return x, (*there, at[-1])
+    x, there = LAYOUT[name](node, at)
+    if x.dtype.kind == "c":
+        return x, (*there, 1 if name == "imag" else 0)
+    return x, there
+
+
+def stored(node: Node, at: Place) -> list[Read]:
+    """The numbers that an element in memory consists of."""
+    if node.dtype.kind != "c":
+        return [(node, at)]
+    return [(node, (*at, 0)), (node, (*at, 1))]
+
+
+def part_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of a complex dtype's parts; a real dtype itself."""
+    return _PARTS.get(dtype.itemsize, dtype) if dtype.kind == "c" else dtype
+
+
+def moves_parts(node: Node) -> bool:
+    """Whether a node with complex values only reads, joins or moves their parts."""
+    if node.op.name not in LAYOUT or node.op.name == "conjugate":
+        return False
+    types = (node.type, *(i.type for i in node.inputs))
+    return all(bool(element_of(Type((), part_of(t.dtype)))) for t in types)
 
 
 # Piecewise: the operand that covers the index -------------------------------------
@@ -321,9 +361,14 @@ def decided(pieces: list[Piece]) -> list[Piece]:
         open_tests = []
         for t in tests:
             inside = t.low < t.high and within(t.at, t.low, t.high)
-            if inside and t.step > 1:
+            if inside is not False and t.step > 1:
                 rest = divide(add(t.at, -t.low), t.step)[1]
-                inside = None if not isinstance(rest, int) else rest == 0
+                if not isinstance(rest, int):
+                    inside = None
+                elif rest:
+                    inside = False
+                else:
+                    t = t._replace(step=1)  # always on a step
             if inside is False:
                 break
             if inside is None:
@@ -473,6 +518,10 @@ def element_of(type: Type) -> str:
     return _ELEMENTS.get((type.dtype.kind, type.dtype.itemsize), "")
 
 
+_PARTS: dict[int, np.dtype[Any]] = {
+    8: np.dtype(np.float32),
+    16: np.dtype(np.float64),
+}
 _ELEMENTS = {
     ("f", 8): "double",
     ("f", 4): "float",

@@ -4,6 +4,7 @@ A value that doesn't depend on the inner loops is computed outside of them, as a
 one that depends on the innermost loop is a vector.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,11 @@ class Value(NamedTuple):
     dtype: Dtype
     depth: int
     known: float | int | bool | None = None
+
+
+@functools.cache
+def _kind(dtype: Dtype, width: int) -> Kind:
+    return Kind(element_of(Type((), dtype)), width)
 
 
 class Registers:
@@ -68,10 +74,12 @@ class Registers:
 
     def kind(self, dtype: Dtype, depth: int) -> Kind:
         """The machine kind of a value of this dtype and depth."""
-        return Kind(element_of(Type((), dtype)), self.width_at(depth))
+        return _kind(dtype, self.width if depth == self.inner else 1)
 
     def text(self, v: Value, dtype: Dtype, depth: int) -> str:
         """`v` as an operand of an instruction of this dtype and depth."""
+        if v.depth == depth and v.dtype is dtype and v.known is None:
+            return v.text
         k = self.kind(dtype, depth)
         if v.known is not None:
             return number(k, v.known)

@@ -1,11 +1,7 @@
-"""The functions as compiled copies, one per process, for kernels that call them.
-
-A module is made of each function when a program first calls it, and stays.
-"""
+"""The functions as modules of their own: `copied` compiles them for kernels to call."""
 
 from collections.abc import Iterable
 
-from wengert.native import link, machine, symbols
 from wengert.native.ir import Emitter, Kind
 from wengert.native.mathematics.exactly import HUGE, PREFIX
 from wengert.native.mathematics.table import (
@@ -113,18 +109,3 @@ def _lane(e: Emitter, kind: Kind, x: str, lane: int) -> str:
     if kind.width > 1:
         x = e.let(f"extractelement {kind} {x}, i32 {lane}")
     return x if kind.element == "double" else e.let(f"fpext float {x} to double")
-
-
-_LOADED: dict[str, link.Library] = {}
-
-
-def address(symbol: str) -> int:
-    """Where the compiled copy is; it is compiled if need be, and stays."""
-    library = _LOADED.get(symbol)
-    if library is None:
-        library = link.load(module_for(symbol, fma=machine.has_fma()))
-        _LOADED[symbol] = library
-    return library.address(symbol)
-
-
-symbols.register_prefix(PREFIX, address)

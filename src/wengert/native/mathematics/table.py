@@ -13,6 +13,7 @@ from wengert.native.mathematics import (
     hyperbolic,
     inverse,
     logarithm,
+    plane,
     power,
     rounding,
     template,
@@ -57,6 +58,7 @@ TABLE: dict[str, Function] = {
     "float_power": Function(power.power, 2),
     "cbrt":        Function(power.cbrt),
     "hypot":       Function(power.hypot, 2),
+    "log_abs":     Function(plane.log_abs, 2),
     "erf":         Function(error_function.erf),
     "erfc":        Function(error_function.erfc),
     "gammaln":     Function(gamma.gammaln),
@@ -155,9 +157,17 @@ def _template(
 
 def emit_sincos(e: Emitter, kind: Kind, x: str) -> tuple[str, str]:
     """Sine and cosine of one argument, for hardly more than the price of one."""
-    v = Lanes(e, kind)
-    sine, cosine = trigonometric.sincos(v, v.value(x))
-    return sine.text, cosine.text
+    sine, cosine = template.fill(_sincos(kind, e.fma), e, (x,)).split()
+    return sine, cosine
+
+
+@functools.cache
+def _sincos(kind: Kind, fma: bool) -> template.Template:
+    def write(e: Emitter, args: list[str]) -> str:
+        v = Lanes(e, kind)
+        return " ".join(y.text for y in trigonometric.sincos(v, v.value(args[0])))
+
+    return template.make(write, 1, fma)
 
 
 def symbol_for(name: str, kind: Kind) -> str:
