@@ -90,10 +90,11 @@ def cholesky(shape: Shape, strides: Strides, dtype: DType) -> Step:
         e: Emitter, args: Sequence[str], results: Sequence[str], scratch: str, _: bool
     ) -> str:
         status, info = memory.begin(e, scratch)
+        is_there = args[0] == results[0]
         with nest(e, walks, (args[0], results[0])) as (a, y):
             # The lower triangle in C order is the upper one of Fortran's transpose,
             # and its factor Uᵀ: also for complex matrices, as (Lᵀ)ᴴ (Lᵀ) = conj(A).
-            if a != y:
+            if not is_there:
                 copy_matrix(e, dtype, (n, n), (y, (n, 1)), (a, _last(strides)))
             order = integer(e, n)
             call(e, lapack(dtype, "potrf"), letter(e, "U"), order, y, order, info)
@@ -103,6 +104,15 @@ def cholesky(shape: Shape, strides: Strides, dtype: DType) -> Step:
 
     in_place = ((0, 0),) if tuple(strides) == contiguous(shape) else ()
     return Step(memory.layout.size, write, in_place=in_place)
+
+
+def overwritable(shape: Shape, strides: Strides) -> bool:
+    """Whether results of the same shape may be written where the matrices are.
+
+    Each matrix is read in full before its result is written: it may, if there is one,
+    or if they are in the same order.
+    """
+    return math.prod(shape[:-2]) == 1 or tuple(strides) == contiguous(shape)
 
 
 def _last(strides: Strides) -> tuple[int, int]:
@@ -134,12 +144,13 @@ def solve_triangular(
         e: Emitter, args: Sequence[str], results: Sequence[str], scratch: str, _: bool
     ) -> str:
         status, _info = memory.begin(e, scratch)
+        is_there = args[1] == results[0]
         with nest(e, walks, (*args, results[0])) as (a, b, y):
             if packed is not None:
                 room = shifted(e, scratch, packed)
                 copy_matrix(e, dtype, (n, n), (room, (n, 1)), (a, (s0, s1)))
                 a = room
-            if b != y:
+            if not is_there:
                 copy_matrix(e, dtype, (n, k), (y, (k, 1)), (b, _last(strides[1])))
             if not unit:
                 zero_pivot(e, dtype, n, (a, ld + 1), status)
@@ -229,10 +240,11 @@ def solve(shapes: Sequence[Shape], strides: Sequence[Strides], dtype: DType) -> 
     ) -> str:
         status, info = memory.begin(e, scratch)
         lu, pivots = shifted(e, scratch, lu_at), shifted(e, scratch, pivots_at)
+        is_there = args[1] == results[0]
         with nest(e, walks, (*args, results[0])) as (a, b, y):
             place = (lu, pivots, status, info)
             factor(e, dtype, n, place, (a, _last(strides[0])))
-            if b != y:
+            if not is_there:
                 copy_matrix(e, dtype, (n, k), (y, (k, 1)), (b, _last(strides[1])))
             _swap_rows(e, dtype, (n, k), y, pivots)
             # A singular factor only makes infinities here, and the status is set.
@@ -282,12 +294,8 @@ def inv(shape: Shape, strides: Strides, dtype: DType) -> Step:
             copy_matrix(e, dtype, (n, n), (y, (n, 1)), (lu, (1, n)))
         return finished(e, status)
 
-    return Step(memory.layout.size, write, in_place=((0, 0),) if _plain(shape) else ())
-
-
-def _plain(shape: Shape) -> bool:
-    """One matrix: it's read in full before the result is written."""
-    return math.prod(shape[:-2]) == 1
+    in_place = ((0, 0),) if overwritable(shape, strides) else ()
+    return Step(memory.layout.size, write, in_place=in_place)
 
 
 # Determinants ---------------------------------------------------------------------
@@ -335,5 +343,5 @@ def _determinant(
 
 __all__ = [
     "Memory", "blas", "cholesky", "det", "finished", "inv",
-    "lapack", "slogdet", "solve", "solve_triangular",
+    "lapack", "overwritable", "slogdet", "solve", "solve_triangular",
 ]  # fmt: skip

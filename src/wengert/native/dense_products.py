@@ -38,6 +38,10 @@ _FEW = 512  # multiplications in all, for which no call pays
 _LARGEST = 2**31 - 1
 # For comparing ways: seconds a call, a multiplication, a byte copied.
 _CALL, _MULTIPLY, _COPY = 6e-8, 2e-11, 3e-10
+# OpenBLAS does products up to so many multiplications without packing, at best speed;
+# but if its left matrix is transposed each of them takes about so much longer.
+UNPACKED = 1_000_000
+_TRANSPOSED = 1.2e-11
 
 
 class Axis(NamedTuple):
@@ -220,17 +224,82 @@ def _best(axes: Sequence[Axis], itemsize: int) -> Plan | None:
     return best
 
 
-def _packed(axes: list[Axis], which: int) -> tuple[list[Axis], list[Axis]]:
+def _left(way: Way) -> tuple[int, bool]:
+    """Which argument Fortran has on the left, and whether it is transposed there."""
+    if _fits(way.n.c, way.m.c, way.n.size):
+        return 1, not _fits(way.n.b, way.k.b, way.n.size)
+    return 0, not _fits(way.m.a, way.k.a, way.m.size)
+
+
+class Turned(NamedTuple):
+    """An argument to copy before a product, so that it isn't transposed in it.
+
+    `walked` says how it is copied; `axes` are the product's with the copy.
+    """
+
+    which: int
+    walked: list[Axis]
+    axes: list[Axis]
+
+    def copy(self, e: Emitter, dtype: np.dtype[Any], to: str, of: str) -> None:
+        """Writes the copy."""
+        _copy(e, dtype, self.walked, to, of)
+
+
+def turned(axes: Sequence[Axis], itemsize: int) -> Turned | None:
+    """The matrix that small calls would take transposed on the left, if they would."""
+    best = _best(axes, itemsize)
+    if best is None or min(best.way.m.size, best.way.n.size) == 1:
+        return None
+    which, transposed = _left(best.way)
+    if not transposed or best.copies:
+        return None
+    walked, changed = _packed(list(axes), which, inner_first=True)
+    groups = grouped(changed)
+    if groups is None or all(_left(w)[1] for w in _ways(groups)):
+        return None
+    return Turned(which, walked, changed)
+
+
+def _straightened(plan: Plan, axes: Sequence[Axis], itemsize: int) -> Plan:
+    """The plan with its left matrix copied so that it isn't transposed, if that pays:
+    where many small products share a small matrix."""
+    way = plan.way
+    work = way.m.size * way.n.size * way.k.size
+    if min(way.m.size, way.n.size) == 1 or work > UNPACKED:
+        return plan
+    which, transposed = _left(way)
+    if not transposed or which in plan.copies:
+        return plan
+    changed = list(axes)
+    for other in plan.copies:
+        changed = _packed(changed, other)[1]
+    copied, changed = _packed(changed, which, inner_first=True)
+    copies = _COPY * itemsize * math.prod(x.size for x in copied)
+    gained = _TRANSPOSED * work * math.prod(x.size for x in way.loops)
+    groups = grouped(changed)
+    if groups is None or 4 * copies > gained:
+        return plan
+    for new in _ways(groups):
+        if new.seconds <= way.seconds and not _left(new)[1]:
+            return Plan(new, {**plan.copies, which: copied}, new.seconds + copies)
+    return plan
+
+
+def _packed(
+    axes: list[Axis], which: int, inner_first: bool = False
+) -> tuple[list[Axis], list[Axis]]:
     """(the axes of one array, as they are; all axes with that array packed).
 
     Packed in the order batch, m or n, k; each in the result's order, then the list's.
+    `inner_first`: in the order batch, k, m or n.
     """
     kind = [(x.a != 0) + (x.b != 0) + (x.c != 0) for x in axes]
     own = [i for i, x in enumerate(axes) if x[1 + which]]
     # Three arrays have a batch axis; among those of two, the result's come first, but
     # in the result itself m's before n's.
     key = (lambda i: (-kind[i], not axes[i].a, i)) if which == 2 else (
-        lambda i: (-kind[i], not axes[i].c, i)
+        lambda i: (-kind[i], (not axes[i].c) != inner_first, i)
     )  # fmt: skip
     own.sort(key=key)
     packed = contiguous([axes[i].size for i in own])
@@ -257,16 +326,25 @@ def product(
     dtype: np.dtype[Any],
 ) -> Step | None:
     """The step for a product of two arrays; None where loops are as good."""
-    axes = axes_of(subscripts, shapes, strides)
+    return product_of(axes_of(subscripts, shapes, strides), dtype)
+
+
+def product_of(
+    axes: Sequence[Axis], dtype: np.dtype[Any], always: bool = False
+) -> Step | None:
+    """The step for a product with these axes; None where loops are as good, unless it
+    is `always` wanted."""
     size = math.prod(x.size for x in axes if x.c)
     if any(x.size == 0 for x in axes):
         return _empty(size * dtype.itemsize)
     best = _best(axes, dtype.itemsize)
     if best is None:
         return None
+    best = _straightened(best, axes, dtype.itemsize)
     way = best.way
     extents = (way.m.size, way.n.size, way.k.size)
-    if max(extents) <= SMALL or math.prod(x.size for x in axes) < _FEW:
+    small = max(extents) <= SMALL or math.prod(x.size for x in axes) < _FEW
+    if small and not always:
         return None
     layout = Scratch()
     places = {
@@ -463,4 +541,7 @@ def _dot(
     e.do(f"store {kind} {value}, ptr {result}, align {dtype.itemsize}")
 
 
-__all__ = ["SMALL", "matmul_subscripts", "product"]
+__all__ = [
+    "SMALL", "Axis", "Turned", "axes_of", "matmul_subscripts", "product", "product_of",
+    "turned",
+]  # fmt: skip

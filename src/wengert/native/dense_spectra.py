@@ -18,7 +18,7 @@ from wengert.native.dense_emit import (
     nest,
     shifted,
 )
-from wengert.native.dense_factors import Memory, finished, lapack
+from wengert.native.dense_factors import Memory, finished, lapack, overwritable
 from wengert.native.dense_scalars import clear_triangle, report
 from wengert.native.ir import Emitter
 from wengert.native.libraries import workspace
@@ -100,7 +100,8 @@ def eigh(
                 copy_matrix(e, dtype, (n, n), (v, (n, 1)), (matrix, (1, n)))
         return finished(e, status)
 
-    return Step(memory.layout.size, write)
+    in_place = ((0, 1),) if vectors and overwritable(shape, strides) else ()
+    return Step(memory.layout.size, write, in_place=in_place)
 
 
 # svd ------------------------------------------------------------------------------
@@ -167,7 +168,8 @@ def svd(
                 copy_matrix(e, dtype, (rows, n), (vh, (n, 1)), (right, (1, rows)))
         return finished(e, status)
 
-    return Step(memory.layout.size, write)
+    in_place = ((0, 0), (0, 2)) if m == n and overwritable(shape, strides) else ()
+    return Step(memory.layout.size, write, in_place=in_place)
 
 
 def _real_room(m: int, n: int, vectors: bool) -> int:
@@ -227,4 +229,6 @@ def qr(shape: Shape, strides: Strides, dtype: DType, used: Sequence[bool]) -> St
                 copy_matrix(e, dtype, (m, n), (q, (n, 1)), (matrix, (1, m)))
         return finished(e, status)
 
-    return Step(memory.layout.size, write)
+    pairs = ((0, 0), (0, 1)) if m == n else ((0, 0),)
+    in_place = pairs if overwritable(shape, strides) else ()
+    return Step(memory.layout.size, write, in_place=in_place)

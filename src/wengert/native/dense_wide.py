@@ -1,5 +1,6 @@
 """Decompositions of float32 and complex64, which NumPy computes in double precision."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -62,7 +63,10 @@ def widened(
                 _convert(e, t.dtype, t.shape, (to, of), by, widen=False)
         return status
 
-    return Step(layout.size, write, tuple(range(len(shapes))))
+    count = range(len(shapes))
+    # All arguments are converted before the first result is written.
+    in_place = tuple(itertools.product(count, range(len(results))))
+    return Step(layout.size, write, tuple(count), in_place)
 
 
 def _room(layout: Scratch, shape: Shape, dtype: DType) -> int:
