@@ -9,6 +9,7 @@ from wengert.graph.graph import Node
 from wengert.native import forms
 from wengert.native.forms import Fold, Place
 from wengert.native.index import At, unflat
+from wengert.ops.index import has_arrays
 
 
 class Frame(NamedTuple):
@@ -40,6 +41,11 @@ class Root:
             size = math.prod(self.shape)
             return (size,) if size != 1 else ()
         return tuple(n for n in self.shape[: self.looped] if n != 1)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it may write to one place more than once."""
+        return self.kind == "scatter" and has_arrays(self.node.params["key"])
 
     def folded_depths(self) -> frozenset[int]:
         """Which loops (from 1) run along folded axes."""
@@ -87,12 +93,14 @@ class Kernel:
     def width(self, bits: int) -> int:
         """Lanes of the innermost loop: as many of the widest dtype as a register has.
 
-        A scatter goes one by one, since places may repeat.
+        Where places may repeat, it goes one by one.
         """
-        if not self.loops or any(r.kind == "scatter" for r in self.roots):
+        if not self.loops or any(r.repeats for r in self.roots):
             return 1
         nodes = [*self.inlined, *self.reads, *(r.node for r in self.roots)]
-        sizes = [n.dtype.itemsize for n in nodes if isinstance(n.type, Type)]
+        sizes = [
+            forms.part_of(n.dtype).itemsize for n in nodes if isinstance(n.type, Type)
+        ]
         floats = [n.dtype.itemsize for n in nodes if n.dtype.kind == "f"]
         lanes = max(1, bits // (8 * max(floats or sizes)))
         least = 1

@@ -14,7 +14,14 @@ import numpy as np
 
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, INPUT, PART, Graph, Node
-from wengert.native import arithmetic, dense, forms, routines
+from wengert.native import (
+    accumulate,
+    arithmetic,
+    dense,
+    forms,
+    routines,
+    slice_writes,
+)
 from wengert.native.dense_emit import Step as LibraryCall
 from wengert.native.forms import Fold
 from wengert.native.kernel import Kernel, Root
@@ -24,8 +31,9 @@ REPEAT = 8  # instructions: dearer values are stored rather than computed twice
 DEEP = 150  # operations in a row before one is stored
 NESTED = 30  # as many operations count those whose indices would nest in each other
 MANY = 6000  # values in one kernel, elements written out counted singly
-SPREAD = 64  # elements of trailing axes that are written out
-SAME = ("stop_gradient", "positive", "conjugate", "real")  # layouts that move nothing
+SPREAD = 32  # elements of trailing axes that are written out
+# Layouts that move nothing.
+SAME = ("stop_gradient", "positive", "conjugate", "real", "imag", "pair")
 SHORT = 4  # an innermost axis up to here makes a poor vector
 
 
@@ -62,17 +70,25 @@ class Partition:
         self.nodes = graph.nodes
         self.outputs = set(graph.outputs) | set(keep)
         self.users = graph.users()
+        self.chained = slice_writes.chained(self.nodes)
+        self.kept = slice_writes.before_writes(self.chained, self.users)
         self.parts: dict[Node, tuple[Node, ...]] = {}
         self.calls: dict[Node, LibraryCall] = {}
         self.folds: dict[Node, Fold] = {}
         self.operands: dict[Node, tuple[Node, ...]] = {}  # of the calls
+        self.added: dict[Node, Node] = {}  # products that a sum computes
         self.whole: set[Node] = set()  # read as a whole by a library or the host
         self.why: dict[Node, str] = {}  # host calls
         self.inline: set[Node] = set()  # can be computed on the way
+        self.movers: set[Node] = set()  # of these, what reads at another index
         self.stored: set[Node] = set()
         self.roots: dict[Node, Root] = {}
         self.sinks: dict[Node, frozenset[Node]] = {}
-        self.after: dict[Node, frozenset[Node]] = {}
+        self.place: dict[Node, int] = {}  # of a stored node, counted from the end
+        self.after: dict[Node, int] = {}  # the places of what needs it, as bits
+        self.domains: dict[Node, tuple[int, ...]] = {}
+        self.joint: dict[frozenset[Node], bool] = {}
+        self.known: set[Any] = set()  # operations on types that loops compute
         self.steps: list[Step] = []
         self._classify()
         self._choose()
@@ -90,23 +106,45 @@ class Partition:
             if node.op in (INPUT, CONSTANT, PART):
                 continue
             self._classify_one(node)
+        self._accumulate()
+
+    def _accumulate(self) -> None:
+        """Sums of products become products that are added to what is there."""
+        found = accumulate.sums(self.nodes, self.calls, self.users, self.outputs)
+        for node, (product, base) in found.items():
+            if node in self.inline:
+                self.calls[node] = accumulate.onto(self.calls.pop(product), node)
+                self.operands[node] = (*self.operands.pop(product), base)
+                self.whole.add(base)
+                self.inline.discard(node)
+                self.added[product] = node
 
     def _classify_one(self, node: Node) -> None:
+        key = None if node.params else (node.op, *[i.type for i in node.inputs])
+        if key in self.known:
+            self.inline.add(node)
+            return
         if self._is_native(node):
             name = node.op.name
             if name in forms.LAYOUT or arithmetic.is_elementwise(node):
                 self.inline.add(node)
+                if name in forms.LAYOUT:
+                    self.movers.add(node)
+                elif key is not None:
+                    self.known.add(key)
                 return
             if name in forms.PIECEWISE:
                 scatters = "key" in node.params and has_arrays(node.params["key"])
-                if not scatters:
+                if not scatters and node not in self.chained:
                     self.inline.add(node)
+                    self.movers.add(node)
                 return
             fold = forms.fold_of(node)
             if fold is not None and self._folds_better(node, fold):
                 self.folds[node] = fold
                 if forms.is_small(fold):
                     self.inline.add(node)
+                    self.movers.add(node)
                 return
         call = self._library(node)
         if call is not None:
@@ -133,13 +171,17 @@ class Partition:
         return {t.dtype.name for t in every if not forms.element_of(t)}
 
     def _is_native(self, node: Node) -> bool:
-        return isinstance(node.type, Type) and not self._foreign(node)
+        if not isinstance(node.type, Type):
+            return False
+        return not self._foreign(node) or forms.moves_parts(node)
 
     def _folds_better(self, node: Node, fold: Fold) -> bool:
         """Whether loops do a product as well as the library."""
         if node.op.name not in ("matmul", "einsum"):
             return True
-        return math.prod(fold.extents) <= SHORT or self._library(node) is None
+        if math.prod(fold.extents) <= SHORT or self._library(node) is None:
+            return True
+        return _outer_size(node) <= SHORT
 
     def _library(self, node: Node) -> LibraryCall | None:
         if any(not i.type.size for i in node.inputs):
@@ -163,6 +205,9 @@ class Partition:
             if node.op is PART:
                 self._sink(node)
                 continue
+            if node in self.added:
+                self.sinks[node] = frozenset([self.added[node]])
+                continue
             users = [u for u in self.users[node] if u.op is not PART]
             for p in self.parts.get(node, ()):
                 users += self.users[p]
@@ -170,7 +215,11 @@ class Partition:
             if (
                 node not in self.inline
                 or node in self.outputs
-                or any(self._needs_memory(u, node) for u in users)
+                or node in self.whole
+                or any(
+                    u not in self.inline and self._needs_memory(u, node) for u in users
+                )
+                or node in self.kept
                 or depth[node] >= DEEP
                 or self._is_dear(node, users, below, work[node])
             ):
@@ -183,6 +232,8 @@ class Partition:
 
     def _below(self, node: Node, users: list[Node]) -> frozenset[Node]:
         """The stored nodes that this one is computed for."""
+        if len(users) == 1 and users[0] not in self.stored:
+            return self.sinks.get(users[0], frozenset())
         found: set[Node] = set()
         for u in users:
             found |= {u} if u in self.stored else self.sinks.get(u, frozenset())
@@ -190,10 +241,11 @@ class Partition:
 
     def _store(self, node: Node, below: frozenset[Node]) -> None:
         self.stored.add(node)
-        later = set(below)
+        self.place[node] = len(self.place)
+        later = 0
         for b in below:
-            later |= self.after[b]
-        self.after[node] = frozenset(later)
+            later |= self.after[b] | 1 << self.place[b]
+        self.after[node] = later
 
     def _work(self) -> tuple[dict[Node, int], dict[Node, int]]:
         """Instructions per element if all is computed on the way, and how deep."""
@@ -202,6 +254,14 @@ class Partition:
         for node in self.nodes:
             if node not in self.inline:
                 work[node] = depth[node] = 0
+                continue
+            if node not in self.movers:
+                total, deep = arithmetic.cost(node), 0
+                for i in node.inputs:
+                    total += work[i]
+                    if deep < depth[i] < DEEP:
+                        deep = depth[i]
+                work[node], depth[node] = min(total, 10**6), deep + 1
                 continue
             own = 0 if node.op.name in forms.LAYOUT else arithmetic.cost(node)
             if node in self.folds:
@@ -223,9 +283,7 @@ class Partition:
         )
 
     def _needs_memory(self, user: Node, node: Node) -> bool:
-        """Whether a user reads the whole result, not elements on the way."""
-        if node in self.whole:
-            return True
+        """Whether a user that isn't inline reads the whole result."""
         if user in self.calls or user in self.why:
             return False
         is_scatter = user not in self.inline and user not in self.folds
@@ -277,16 +335,34 @@ class Partition:
 
     def _together(self, roots: frozenset[Node]) -> bool:
         """Whether one loop nest can compute all of these."""
+        found = self.joint.get(roots)
+        if found is None:
+            found = self.joint[roots] = self._are_joint(roots)
+        return found
+
+    def _are_joint(self, roots: frozenset[Node]) -> bool:
         domains = {self._domain(r) for r in roots}
         if len(domains) > 1 and len({_without_items(d) for d in domains}) > 1:
             return False
         if any(r in self.calls or r in self.why for r in roots):
             return False
         # What is computed on the way to another root is no obstacle.
-        return not any(self.after[r] & roots for r in roots if r not in self.inline)
+        places = 0
+        for r in roots:
+            places |= 1 << self.place[r]
+        return not any(self.after[r] & places for r in roots if r not in self.inline)
 
     def _domain(self, root: Node) -> tuple[int, ...]:
         """The axes longer than 1 that a root's loops run over."""
+        found = self.domains.get(root)
+        if found is None:
+            found = self.domains[root] = self._domain_of(root)
+        return found
+
+    def _domain_of(self, root: Node) -> tuple[int, ...]:
+        if root in self.chained:
+            shape = result_shape(root.shape, root.params["key"], [])
+            return tuple(n for n in shape if n != 1)
         if root in self.folds:
             fold = self.folds[root]
             sizes = (*root.shape, *fold.extents)
@@ -328,16 +404,17 @@ class Partition:
         first = max((made[r] + 1 for r in reads if r in made), default=0)
         for i in range(len(self.steps) - 1, -1, -1):
             step = self.steps[i]
+            again = {r for r in reads if made.get(r) == i}
+            fitting = None
+            if isinstance(step, Kernel) and step.roots[0].kind != "scatter":
+                fitting = self._fitting(root, step, inlined, again)
             if i < first and not (
                 self._only_stores(step, reads, made, i, first)
-                and self._in_place(root, {r for r in reads if made.get(r) == i})
+                and self._in_place(fitting or root, inlined, again)
             ):
                 break
-            if not isinstance(step, Kernel) or step.roots[0].kind == "scatter":
-                continue
-            fitting = self._fitting(root, step, inlined)
             if fitting is not None:
-                again = {r for r in reads if made.get(r) == i}
+                assert isinstance(step, Kernel)
                 step.roots.append(fitting)
                 step.inlined |= inlined
                 step.reads |= reads - again
@@ -346,22 +423,28 @@ class Partition:
         made[node] = len(self.steps)
         self.steps.append(Kernel(root.loops, [root], inlined, reads))
 
-    def _fitting(self, root: Root, kernel: Kernel, inlined: set[Node]) -> Root | None:
+    def _fitting(
+        self, root: Root, kernel: Kernel, inlined: set[Node], again: set[Node]
+    ) -> Root | None:
         """The root as one with the kernel's loops, if it has such a form.
 
-        Trailing axes are written out for that if much of the work is shared.
+        Trailing axes are written out for that if much of the work is shared, or if it
+        reads `again` what the kernel computes.
         """
         found = root if root.loops == kernel.loops else None
         if found is None:
             by_item = any(r.looped < len(r.shape) for r in kernel.roots)
             shared = sum(map(arithmetic.cost, inlined & kernel.inlined))
-            if shared <= REPEAT or not by_item:
+            if (shared <= REPEAT and not again) or not by_item:
                 return None
+            root = _folded_first(root)
+            most = SPREAD if root.fold is None else 2 * SPREAD
             for looped in range(len(root.shape)):
                 inner = root.shape[looped:]
-                small = max(inner) <= 16 and math.prod(inner) <= SPREAD
+                small = max(inner) <= 16 and math.prod(inner) <= most
                 other = replace(root, looped=looped, is_flat=False)
-                if small and other.loops == kernel.loops:
+                kept = root.fold is None or other.folded_depths()  # a loop to add in
+                if small and kept and other.loops == kernel.loops:
                     found = other
         if found is None:
             return None
@@ -378,19 +461,24 @@ class Partition:
             return False
         return all(r in step.inlined for r in reads if made.get(r) == i)
 
-    def _in_place(self, root: Root, wanted: set[Node]) -> bool:
+    def _in_place(self, root: Root, inlined: set[Node], wanted: set[Node]) -> bool:
         """Whether `root` reads these where its loops are, so that they needn't be
         computed again for another index."""
+        if root.node not in self.folds and self.movers.isdisjoint(inlined):
+            return True
         items = len(root.loops) == 1 and root.looped == 1 and not root.is_flat
         todo = self._read_from(root.node, False, items)
+        if items and _sums_items(root.node):
+            todo = [(i, False) for i in root.node.inputs]
         seen: set[tuple[Node, bool]] = set()
         while todo:
             n, moved = todo.pop()
             if moved and n in wanted:
                 return False
-            if (n, moved) not in seen and n in self.inline and n not in self.stored:
-                todo.extend(self._read_from(n, moved, items))
+            if n not in self.inline or n in self.stored or (n, moved) in seen:
+                continue
             seen.add((n, moved))
+            todo.extend(self._read_from(n, moved, items))
         return True
 
     def _read_from(
@@ -401,13 +489,13 @@ class Partition:
         Where the loop is over items, only another item is another index.
         """
         name = node.op.name
-        if items and _keeps_items(node):
+        if name in arithmetic.CHEAP or (items and _keeps_items(node)):
             return [(i, moved) for i in node.inputs]
         if name in ("index_set", "index_add"):
             base, *others = node.inputs
             return [(base, moved), *((i, True) for i in others)]
         same = name in ("broadcast_to", "stop_gradient", "positive")
-        same |= name in ("conjugate", "real")
+        same |= name in ("conjugate", "real", "imag", "pair")
         same |= name == "reshape" and _keeps_axes(node)
         moved |= name in forms.PIECEWISE or (name in forms.LAYOUT and not same)
         moved |= node in self.folds and name not in forms.COMBINE
@@ -487,16 +575,17 @@ class Partition:
             if node.type.size != 1:
                 return False
             shape = x.shape
-        for n in inlined:
+        for n in self.movers & inlined:
             if n.op.name in forms.PIECEWISE or n in self.folds:
                 return False
             of_one = n.op.name == "broadcast_to" and n.inputs[0].type.size == 1
             if n.op.name in forms.LAYOUT and n.op.name not in SAME and not of_one:
                 return False
-        return all(
-            n.type.size == 1 or n.shape == shape
-            for n in (inlined | reads) - ({node} if fold is not None else set())
-        )
+        for n in inlined | reads:
+            other = n.type.shape != shape and n.type.size != 1
+            if other and (fold is None or n is not node):
+                return False
+        return True
 
     def _looped(self, sizes: tuple[int, ...], inlined: set[Node], node: Node) -> int:
         """How many of the leading axes are loops; the rest are written out."""
@@ -520,6 +609,17 @@ class Partition:
         return looped
 
 
+def _folded_first(root: Root) -> Root:
+    """A fold's loops with the folded axes outside, so that the others are items."""
+    if root.fold is None:
+        return root
+    count, order = len(root.node.shape), root.fold.order
+    sizes = dict(zip(order, root.shape, strict=True))
+    order = (*(k for k in order if k >= count), *(k for k in order if k < count))
+    shape = tuple(sizes[k] for k in order)
+    return replace(root, shape=shape, fold=root.fold._replace(order=order))
+
+
 def _without_items(domain: tuple[int, ...]) -> tuple[int, ...]:
     """The leading axes, without trailing ones that can be written out."""
     spread = 1
@@ -529,6 +629,15 @@ def _without_items(domain: tuple[int, ...]) -> tuple[int, ...]:
         spread *= domain[-1]
         domain = domain[:-1]
     return domain
+
+
+def _outer_size(node: Node) -> int:
+    """The elements of a product's result for each of those that both operands share."""
+    if node.op.name == "matmul":
+        return math.prod(node.shape[-min(2, len(node.shape)) :])
+    terms, out = node.params["subscripts"].split("->")
+    shared = set.intersection(*(set(t) for t in terms.split(",")))
+    return math.prod(n for a, n in zip(out, node.shape, strict=True) if a not in shared)
 
 
 def viewed(x: Node) -> tuple[Node, tuple[int, ...] | None]:
@@ -593,6 +702,17 @@ def _keeps_items(node: Node) -> bool:
         first = out[:1]
         return all(t[:1] == first and first not in t[1:] for t in inputs.split(","))
     return name == "reshape" or name not in forms.LAYOUT | forms.PIECEWISE
+
+
+def _sums_items(node: Node) -> bool:
+    """Whether a product is summed over axis 0 of both operands."""
+    if node.op.name != "einsum":
+        return False
+    inputs, out = node.params["subscripts"].split("->")
+    first = inputs[:1]
+    return all(t[:1] == first and first not in t[1:] for t in inputs.split(",")) and (
+        first not in out
+    )
 
 
 def _keeps_axes(node: Node) -> bool:
