@@ -3,8 +3,10 @@
 Reading order: `machine`, `ir`, `index` and `forms` (what an element of a result is),
 `arithmetic`, `combine`, `values`, `access` (instructions), `partition` and `kernel`
 (which steps share loops), `codegen` and `nest` (loops), `assemble` and `program` (all
-of it); `symbols`, `link` and `cache` (from text to code in memory); `entry` and what it
-reads (the call from Python); `pseudo`, `view` and `debug` (looking at it).
+of it); `symbols`, `link` and `cache` (from text to code in memory); `running`,
+`digest`, `objects`, `record` and `reuse` (programs as they run, found again without all
+of the above); `entry` and what it reads (the call from Python); `pseudo`, `view` and
+`debug` (looking at it).
 
 Nothing here is imported, LLVM least of all, until something is compiled or shown.
 """
@@ -13,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert.native.program import compile
+    from wengert.native.reuse import compile
 
 __all__ = ["compile", "dump", "listing", "show"]
 
@@ -88,7 +90,7 @@ def __getattr__(name: str) -> Any:
         from wengert.native import machine
 
         machine.binding()
-        from wengert.native.debug import compile
+        from wengert.native.reuse import compile
 
         return compile
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Object code kept on disk, so that a program is compiled once per machine.
+"""Compiled code kept on disk, so that a program is compiled once per machine.
 
 `$XDG_CACHE_HOME/wengert/native` (or `~/.cache/wengert/native`) is the user's alone.
 A directory or file that somebody else could have written is not used, and an entry
@@ -8,6 +8,7 @@ Settings, in the environment: `WENGERT_CACHE=off`; `WENGERT_CACHE_SIZE`, in MiB 
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import secrets
@@ -17,23 +18,24 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from wengert.graph import compiling
 from wengert.native import machine
 
 _MAGIC = b"wengert object 1\n"
 _DIGEST = 32
 _SUFFIX, _PART = ".object", ".part"
 _DEFAULT_MIB = 512
+# The folders of the library that programs depend on.
+_SOURCES = ("core", "ops", "graph", "passes", "native")
 # When an entry is used, its time is renewed; not more often than this, in seconds.
 _RENEW = 3600.0
 # The part of an interrupted write is removed when it is this old.
 _STALE = 3600.0
 
 
-@dataclass(frozen=True)
-class CacheInfo:
+class CacheInfo(NamedTuple):
     """What `info` says.
 
     Attributes:
@@ -67,16 +69,14 @@ class _Unusable(Exception):
         self.foreign = foreign
 
 
-@dataclass
 class _State:
     """What this process has seen of the cache."""
 
-    hits: int = 0
-    misses: int = 0
-    rejected: int = 0
-    note: str = ""
-    warned: bool = False
-    unchecked: int = -1  # bytes written since the size was looked at; −1: never
+    def __init__(self) -> None:
+        self.hits = self.misses = self.rejected = 0
+        self.note = ""
+        self.warned = False
+        self.unchecked = -1  # bytes written since the size was looked at; −1: never
 
 
 _state = _State()
@@ -104,8 +104,10 @@ def limit() -> int:
     return mib << 20
 
 
-def _is_off() -> bool:
-    return os.environ.get("WENGERT_CACHE", "").lower() in ("off", "0", "no", "false")
+def is_on() -> bool:
+    """Whether compiled code is kept, here and on the disk."""
+    word = os.environ.get("WENGERT_CACHE", "").lower()
+    return word not in ("off", "0", "no", "false")
 
 
 def key_of(text: str, options: str = "") -> str | None:
@@ -118,7 +120,7 @@ def key_of(text: str, options: str = "") -> str | None:
     Returns:
         64 hexadecimal digits, or None if the cache is switched off.
     """
-    if _is_off():
+    if not is_on():
         return None
     digest = hashlib.sha256()
     for part in (_version(), machine.facts(), options, text):
@@ -130,6 +132,35 @@ def key_of(text: str, options: str = "") -> str | None:
 
 def _version() -> str:
     return str(getattr(sys.modules.get("wengert"), "__version__", ""))
+
+
+@functools.cache
+def sources() -> str | None:
+    """A digest that another state of the library's files has not.
+
+    It is made of their sizes and times, once per process in less than a millisecond.
+    None if they changed since this process read them, as for somebody who works on the
+    library.
+    """
+    root = os.path.dirname(os.path.dirname(__file__))
+    pending = [os.path.join(root, name) for name in _SOURCES]
+    found: list[str] = []
+    newest = 0
+    while pending:
+        # In an archive there are no such folders: then the version has to do.
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name.endswith(".py"):
+                    facts = entry.stat()
+                    newest = max(newest, facts.st_mtime_ns)
+                    place = entry.path[len(root) :]
+                    found.append(f"{place} {facts.st_size} {facts.st_mtime_ns}")
+                elif entry.name != "__pycache__" and entry.is_dir():
+                    pending.append(entry.path)
+    if newest > compiling.IMPORTED:
+        _state.note = "wengert's files have changed since this process began"
+        return None
+    return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
 
 def _seal(key: str, code: bytes) -> bytes:
@@ -165,6 +196,17 @@ def _refuse(trouble: Exception) -> None:
     _note(trouble)
     _state.rejected += 1
     _state.misses += 1
+
+
+def reject(key: str, why: str) -> None:
+    """Notes that what `read` gave for a key can't be used after all.
+
+    Args:
+        key: what `key_of` gave.
+        why: what is wrong with it.
+    """
+    _state.hits -= 1
+    _refuse(_Unusable(f"the entry {key[:12]} can't be used, {why}; it is made anew"))
 
 
 def write(key: str, code: bytes) -> None:
@@ -343,7 +385,7 @@ def info() -> CacheInfo:
         True
     """
     entries: list[tuple[float, int, str]] = []
-    note, enabled = _state.note, not _is_off()
+    note, enabled = _state.note, is_on()
     if not enabled:
         note = "switched off by WENGERT_CACHE"
     else:
