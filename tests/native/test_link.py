@@ -166,7 +166,7 @@ def test_the_second_time_comes_from_the_cache() -> None:
     assert (first.cached, second.cached) == (False, True)
     assert called(first)(0.25) == called(second)(0.25)
     assert first.size == second.size > 0
-    assert not link.load(text_of(5), effort=1).cached
+    assert not link.load(text_of(5), level=0).cached
     assert not link.load(text_of(5), keep=False).cached
 
 

@@ -11,21 +11,24 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.core.errors import WengertError
-from wengert.native import cache, machine, symbols
+from wengert.native import cache, machine, side_by_side, symbols
+from wengert.native.shards import sharded
 
 # What a module offers: functions and variables that aren't its own business.
 _DEFINED = re.compile(
-    r"^define (?!internal|private)[^@\n]*@([\w.$]+)\("
+    r"^define (?!internal|private|hidden)[^@\n]*@([\w.$]+)\("
     r"|^@([\w.$]+) = (?!external|internal|private)",
     re.MULTILINE,
 )
 # A linker (LLJIT) takes 0.4 ms to make and keeps 10 kB for every library it ever had:
 # this many share one, and it goes when the last of them is dropped.
 _SHARED_BY = 32
+# By level: LLVM's passes before code is generated, and the generator's effort.
+_LEVELS = {0: (0, 0), 1: (0, 2), 2: (2, 2), 3: (3, 3)}
 
 
 class CompileError(WengertError, RuntimeError):
@@ -99,13 +102,12 @@ class Library:
             tracker.close()  # the code goes before the linker that holds it
 
 
-def load(text: str, *, level: int = 0, effort: int = 2, keep: bool = True) -> Library:
+def load(text: str, *, level: int = 1, keep: bool = True) -> Library:
     """Compiles a module, or takes its object code from the cache on disk, and links it.
 
     Args:
         text: LLVM IR. What it declares is looked up in `symbols`, then in the process.
-        level: 1 to 3 run LLVM's passes first; 0, the default, doesn't.
-        effort: of the code generator, 0 to 3.
+        level: 0 compiles quickest; 2 and 3 run LLVM's passes first, for faster code.
         keep: whether the cache on disk may be read and written.
 
     Returns:
@@ -122,49 +124,67 @@ def load(text: str, *, level: int = 0, effort: int = 2, keep: bool = True) -> Li
         42
     """
     start = time.perf_counter()
-    key = cache.key_of(text, f"{level} {effort}") if keep else None
+    key = cache.key_of(text, f"level {level}") if keep else None
     code = cache.read(key) if key else None
-    found = code is not None
-    if code is None:
-        code = compile_text(text, level=level, effort=effort)
-        if key:
-            cache.write(key, code)
-    library = _link(code, text)
-    library.cached = found
+    objects = _unpacked(code) if code else objects_of(text, level=level)
+    if key and not code:
+        cache.write(key, _packed(objects))
+    library = link(objects, text)
+    library.cached = bool(code)
     library.seconds = time.perf_counter() - start
     return library
 
 
-def compile_text(text: str, *, level: int = 0, effort: int = 2) -> bytes:
-    """The object code of a module.
+def objects_of(text: str, *, level: int = 1) -> list[bytes]:
+    """The object code of a module, in as many objects as were compiled side by side.
 
     Args:
         text: LLVM IR.
-        level: 1 to 3 run LLVM's passes first; 0 doesn't.
-        effort: of the code generator, 0 to 3.
+        level: 0 compiles quickest; 2 and 3 run LLVM's passes first, for faster code.
 
     Raises:
         CompileError: if LLVM can't read the text.
     """
-    target = machine.target_machine(effort)
-    with _parsed(text) as module:
-        if level:
-            _optimise(module, target, level)
-        return bytes(target.emit_object(module))
+    passes, effort = _LEVELS[level]
+    if passes:  # which see the whole module
+        with _parsed(text) as module, machine.borrowed(effort) as target:
+            _optimise(module, target, passes)
+            return [machine.object_code(target, module)]
+    shards = sharded(text, side_by_side.workers())
+    return side_by_side.run(lambda shard: _object(shard, effort), shards)
 
 
-def assembly(text: str, *, effort: int = 2) -> str:
+def _object(text: str, effort: int) -> bytes:
+    """The object code of one shard; runs on several threads at once."""
+    with _parsed(text) as module, machine.borrowed(effort) as target:
+        return machine.object_code(target, module)
+
+
+def _packed(objects: Sequence[bytes]) -> bytes:
+    """Objects as one entry of the cache: each with its length in front."""
+    return b"".join(len(x).to_bytes(8, "little") + x for x in objects)
+
+
+def _unpacked(data: bytes) -> list[bytes]:
+    objects, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 8], "little")
+        objects.append(data[at + 8 : at + 8 + size])
+        at += 8 + size
+    return objects
+
+
+def assembly(text: str) -> str:
     """The assembly of a module, for people to read.
 
     Args:
         text: LLVM IR.
-        effort: of the code generator, 0 to 3.
 
     Raises:
         CompileError: if LLVM can't read the text.
     """
     with _parsed(text) as module:
-        return str(machine.target_machine(effort).emit_assembly(module))
+        return str(machine.target_machine().emit_assembly(module))
 
 
 def _parsed(text: str) -> Any:
@@ -172,10 +192,16 @@ def _parsed(text: str) -> Any:
     llvm = machine.binding()
     try:
         module = llvm.parse_assembly(text, context=llvm.create_context())
-        if os.environ.get("WENGERT_DEBUG", "") not in ("", "0"):
-            module.verify()
     except RuntimeError as error:
         raise CompileError(f"LLVM can't read a module of wengert's: {error}") from error
+    if os.environ.get("WENGERT_DEBUG", "") not in ("", "0"):
+        try:
+            module.verify()
+        except RuntimeError as error:
+            module.close()  # before its context: the collector knows no order
+            raise CompileError(
+                f"LLVM refuses a module of wengert's: {error}"
+            ) from error
     return module
 
 
@@ -187,13 +213,37 @@ def _optimise(module: Any, target: Any, level: int) -> None:
     builder.getModulePassManager().run(module, builder)
 
 
-def _link(code: bytes, text: str) -> Library:
+def defined(text: str) -> list[str]:
+    """The names that a module offers.
+
+    Args:
+        text: LLVM IR.
+
+    Example:
+        >>> defined("define i64 @answer() {\\n  ret i64 42\\n}")
+        ['answer']
+    """
+    return [m[1] or m[2] for m in _DEFINED.finditer(text)]
+
+
+def link(objects: Sequence[bytes], text: str) -> Library:
+    """Puts the objects of one module into memory.
+
+    Args:
+        objects: what `objects_of` gave.
+        text: LLVM IR; of it, what is declared and defined for others would do.
+
+    Raises:
+        CompileError: if something that they call isn't there.
+    """
     from llvmlite.binding.orcjit import JITLibraryBuilder
 
-    builder = JITLibraryBuilder().add_object_img(code).add_current_process()
+    builder = JITLibraryBuilder().add_current_process()
+    for code in objects:
+        builder.add_object_img(code)
     for name, address in symbols.addresses(text).items():
         builder.import_symbol(name, address)
-    names = [m[1] or m[2] for m in _DEFINED.finditer(text)]
+    names = defined(text)
     for name in names:
         builder.export_symbol(name)
     linker = _next_linker()
@@ -201,4 +251,4 @@ def _link(code: bytes, text: str) -> Library:
         tracker = builder.link(linker.jit, f"wengert{next(_number)}")
     except RuntimeError as error:
         raise CompileError(f"a module of wengert's can't be linked: {error}") from error
-    return Library(tracker, linker, names, len(code))
+    return Library(tracker, linker, names, sum(map(len, objects)))

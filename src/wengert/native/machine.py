@@ -3,10 +3,13 @@
 Everything here is found once per process. llvmlite is imported when first needed.
 """
 
+import contextlib
+import ctypes
 import functools
 import os
 import struct
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from wengert.core.errors import explain
@@ -107,11 +110,82 @@ def vector_bits() -> int:
 @functools.cache
 def target_machine(opt: int = 2) -> Any:
     """LLVM's code generator for this processor, at an effort of 0 to 3."""
+    return _new_target_machine(opt)
+
+
+def _new_target_machine(opt: int) -> Any:
     target = binding().Target.from_triple(triple())
     return target.create_target_machine(
         cpu=cpu_name(), features=_feature_text(), opt=opt, reloc="pic",
         codemodel="default",
     )  # fmt: skip
+
+
+# Code generators that nobody uses now: each serves one thread at a time, and a new one
+# spends 8 ms on tables of its own with its first module.
+_idle: dict[int, list[Any]] = {}
+
+
+@contextlib.contextmanager
+def borrowed(effort: int) -> Iterator[Any]:
+    """A code generator that no other thread uses meanwhile.
+
+    Args:
+        effort: 0 to 3.
+    """
+    idle = _idle.setdefault(effort, [])
+    try:
+        target = idle.pop()
+    except IndexError:
+        target = _new_target_machine(effort)
+    try:
+        yield target
+    finally:
+        idle.append(target)
+
+
+def object_code(target: Any, module: Any) -> bytes:
+    """The object code of a module, made without llvmlite's lock.
+
+    llvmlite lets one thread at a time into LLVM. Code generators on modules with a
+    context of their own share nothing, so several may run (as in LLVM's ThinLTO).
+
+    Args:
+        target: a code generator that only this thread uses.
+        module: a module in a context that only this thread uses.
+    """
+    emit = _unlocked_emit()
+    if emit is None:
+        return bytes(target.emit_object(module))
+    error = ctypes.c_char_p()
+    made = emit(target, module, 1, ctypes.byref(error))
+    if not made:
+        raise RuntimeError((error.value or b"").decode(errors="replace"))
+    library = binding().ffi.lib
+    try:
+        start = library.LLVMPY_GetBufferStart(made)
+        return ctypes.string_at(start, library.LLVMPY_GetBufferSize(made))
+    finally:
+        library.LLVMPY_DisposeMemoryBuffer(made)
+
+
+@functools.cache
+def _unlocked_emit() -> Callable[..., Any] | None:
+    """llvmlite's function that generates code; None if a later llvmlite has another."""
+    from llvmlite.binding import ffi
+
+    try:
+        handle, name = ffi.lib._handle, ffi.lib._name
+        emit = ctypes.CDLL(name, handle=handle).LLVMPY_TargetMachineEmitToMemory
+    except AttributeError:
+        return None
+    emit.argtypes = [
+        ffi.LLVMTargetMachineRef, ffi.LLVMModuleRef, ctypes.c_int,
+        ctypes.POINTER(ctypes.c_char_p),
+    ]  # fmt: skip
+    emit.restype = ffi.LLVMMemoryBufferRef
+    function: Callable[..., Any] = emit
+    return function
 
 
 @functools.cache
