@@ -17,6 +17,7 @@ from wengert.core.types import Type
 from wengert.graph.graph import Graph, Node
 from wengert.graph.stage import trace
 from wengert.native import program as native
+from wengert.native.memory import ALIGN
 from wengert.testing import Scenario
 
 OPS = Path(__file__).resolve().parent.parent / "ops"
@@ -121,6 +122,13 @@ def check_function(
     graph = trace(f, *args, values=True)
     graph = graph.optimize() if optimize else graph
     return check_compiled(graph, tree.flatten(args)[0], rtol, what)
+
+
+def scratch_of(f: Callable[..., Any], *args: Any) -> int:
+    """The bytes that values take beside arguments and results, of a checked program."""
+    program = check_function(f, *args)
+    assert program.native is not None, program.host_calls
+    return program.native.arena - ALIGN
 
 
 def check_same(

@@ -47,6 +47,12 @@ def test_rows(first: int) -> None:
 
 
 @pytest.mark.parametrize("bits", ["128", "256", "512"])
+def test_complex_numbers(bits: str) -> None:
+    count = 60 if ALL else 18
+    survives(2 * count, "complex", 1, count, bits=bits)
+
+
+@pytest.mark.parametrize("bits", ["128", "256", "512"])
 def test_random_programs(bits: str) -> None:
     count = 300 if ALL else 15
     survives(count, "random", 1000, count, bits=bits)

@@ -31,10 +31,10 @@ def function(f: Any, examples: tuple[Any, ...], *parts: Any, native: bool,
     program = compile(graph)
     segment = program.native
     assert segment is not None
-    out = segment.module.outputs[0]
+    out = segment.outputs[0]
     signature = Signature(
         parts, Out(0, out.dtype, out.shape) if result is None else result,
-        arena=segment.module.arena, dropped=dropped,
+        arena=segment.arena, dropped=dropped,
     )  # fmt: skip
     made = calls.make(lambda *args: "slow", native=native)
     calls.set_paths(made, [Path(signature, segment.library)])

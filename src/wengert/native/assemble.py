@@ -2,23 +2,37 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from wengert.core.types import Type
 from wengert.graph.graph import CONSTANT, Node
 from wengert.graph.stage import Guard
-from wengert.native import combine
+from wengert.native import chunks, combine
 from wengert.native.access import memory_element
+from wengert.native.block_writer import BlockWriter
+from wengert.native.blocks import Blocked, blocked
+from wengert.native.body import ATTRIBUTES, Body
 from wengert.native.codegen import is_counted, uniform
 from wengert.native.combine import fold_how
-from wengert.native.forms import element_of
+from wengert.native.forms import element_of, part_of
 from wengert.native.ir import Emitter, Kind, number
 from wengert.native.kernel import Kernel
+from wengert.native.memory import (
+    Lives,
+    Plan,
+    exact_bytes,
+    library_pairs,
+    plan,
+    reads_of,
+    results_of,
+)
 from wengert.native.partition import Library
 from wengert.native.writer import Code, Writer
 
-ALIGN = 64
+STRETCH = 400  # lines of `@program` in one function
+POINTERS = "ptr %inputs, ptr %outputs, ptr %arena"
 OUT_OF_BOUNDS = -1  # statuses; LAPACK's failures follow
 
 
@@ -32,6 +46,7 @@ class Module:
         outputs: the nodes whose data it writes.
         arena: the bytes of scratch memory it needs.
         kernels: each kernel's name and nodes, for reports.
+        unshared: the bytes that its values would need with a place for each.
     """
 
     text: str
@@ -39,6 +54,7 @@ class Module:
     outputs: tuple[Node, ...]
     arena: int
     kernels: list[tuple[str, Kernel | Library]] = field(default_factory=list)
+    unshared: int = 0
 
 
 class Assembly:
@@ -54,7 +70,9 @@ class Assembly:
         bits: int,
         fma: bool,
     ) -> None:
-        self.steps = steps
+        # Steps that share rows are done together, block by block.
+        kept = {*outputs, *(g.node for g in guards)}
+        self.steps: Sequence[Kernel | Library | Blocked] = blocked(steps, kept)
         self.nodes = nodes
         self.bits = bits
         self.fma = fma
@@ -62,123 +80,152 @@ class Assembly:
         self.outputs = tuple(dict.fromkeys(outputs))
         constants = dict.fromkeys(
             n
-            for s in steps
+            for s in self.steps
             for n in reads_of(s)
             if n.op is CONSTANT and _in_memory(s, n)
         )
         self.inputs = (*inputs, *constants)
-        self.places: dict[Node, int] = {}
-        self.scratches: dict[Node, int] = {}
-        self.reserved: list[int] = []  # offsets of partial results
-        self.arena = ALIGN  # the first bytes hold the flag
-        self._place_all()
+        made = [n for s in self.steps for n in results_of(s)]
+        made += [n for s in self.steps if isinstance(s, Blocked) for n in s.local]
         self.slots = {
             n: i
             for i, n in enumerate(
-                dict.fromkeys([*self.inputs, *self.outputs, *self.places]), 1
+                dict.fromkeys([*self.inputs, *self.outputs, *made]), 1
             )
         }
+        self.lives = Lives(
+            self.steps, (*self.inputs, *self.outputs), [g.node for g in guards]
+        )
+        self.reserved: list[tuple[int, int]] = []  # step and size of partial results
+        self.memory = Plan()
         self.declared: set[str] = set()
-
-    # Memory -----------------------------------------------------------------------
-
-    def _place_all(self) -> None:
-        """Offsets in the arena: blocks are reused after a result's last use."""
-        last: dict[Node, int] = {}
-        for i, step in enumerate(self.steps):
-            for n in (*reads_of(step), *results_of(step)):
-                last[n] = i
-        for g in self.guards:
-            last[g.node] = len(self.steps)
-        held = {*self.inputs, *self.outputs}
-        free: list[tuple[int, int]] = []  # (size, offset)
-        for i, step in enumerate(self.steps):
-            for n in results_of(step):
-                if n not in held and n not in self.places:
-                    self.places[n] = self._take(free, _bytes(n))
-            scratch = 0
-            if isinstance(step, Library) and step.call.scratch_bytes:
-                scratch = self._take(free, step.call.scratch_bytes)
-                self.scratches[step.node] = scratch
-            for n in dict.fromkeys((*reads_of(step), *results_of(step))):
-                if n in self.places and last[n] == i:
-                    free.append((_bytes(n), self.places[n]))
-            if scratch and isinstance(step, Library):
-                free.append((_rounded(step.call.scratch_bytes), scratch))
-
-    def _take(self, free: list[tuple[int, int]], size: int) -> int:
-        size = _rounded(size)
-        fits = [f for f in free if f[0] >= size and f[0] <= 4 * size]
-        if fits:
-            best = min(fits)
-            free.remove(best)
-            if best[0] > size:
-                free.append((best[0] - size, best[1] + size))
-            return best[1]
-        offset = self.arena
-        self.arena += size
-        return offset
+        self.stretches: list[Emitter] = []  # of `@program`
+        self.rare = self._rare()  # steps whose speed doesn't matter
 
     # Text -------------------------------------------------------------------------
 
     def write(self) -> Module:
         """The module."""
-        e = Emitter(self.fma, "m")
         codes = [self._code(i, s) for i, s in enumerate(self.steps)]
         functions = [f for code in codes for f in code.functions]
-        kernels = [(f"k{i}", step) for i, step in enumerate(self.steps)]
-        self._enter(e)
-        for step, code in zip(self.steps, codes, strict=True):
+        kernels = [
+            (f"k{i}.{j}" if isinstance(step, Blocked) else f"k{i}", s)
+            for i, step in enumerate(self.steps)
+            for j, s in enumerate(step.inner if isinstance(step, Blocked) else [step])
+        ]
+        self.memory = self._plan(codes)
+        self._tables()
+        for i, (step, code) in enumerate(zip(self.steps, codes, strict=True)):
             self.declared |= code.declared
-            if isinstance(step, Kernel):
-                self._run(e, step, code)
+            e = self._stretch()
+            if isinstance(step, Library):
+                self._call(e, i, step)
             else:
-                self._call(e, step)
-        self._leave(e)
-        self.declared |= e.declared
+                self._run(e, step, code)
+        functions += self._program()
         text = "\n".join(
             [
                 *functions,
-                "define i32 @program(ptr %inputs, ptr %outputs, ptr %arena) nounwind {",
-                "entry:",
-                *e.lines,
-                "}",
                 *sorted(self.declared),
                 "!0 = !{}",
                 '!1 = !{!"branch_weights", i32 1, i32 1000}',
                 "",
             ]
         )
-        return Module(text, self.inputs, self.outputs, self.arena, kernels)
+        return Module(
+            text, self.inputs, self.outputs, self.memory.arena, kernels,
+            self.memory.unshared,
+        )  # fmt: skip
 
-    def _code(self, i: int, step: Kernel | Library) -> Code:
+    def _plan(self, codes: Sequence[Code]) -> Plan:
+        """Places for all, now that it's known what kernels may overwrite and need."""
+        pairs = [
+            library_pairs(step) if isinstance(step, Library)
+            else sorted(code.in_place, key=lambda p: (p[0].number, p[1].number))
+            for step, code in zip(self.steps, codes, strict=True)
+        ]  # fmt: skip
+        scratch: list[list[int]] = [[] for _ in self.steps]
+        for i, size in self.reserved:
+            scratch[i].append(size)
+        for i, step in enumerate(self.steps):
+            if isinstance(step, Library) and step.call.scratch_bytes:
+                scratch[i].append(step.call.scratch_bytes)
+        return plan(self.steps, self.lives, pairs, scratch)
+
+    def _stretch(self) -> Emitter:
+        """Where the next step is written: LLVM takes ever longer for one function."""
+        if not self.stretches or len(self.stretches[-1].lines) >= STRETCH:
+            self.stretches.append(Emitter(self.fma, "m"))
+        return self.stretches[-1]
+
+    def _program(self) -> list[str]:
+        """`@program`: all stretches, in functions of their own if they are several."""
+        frame = Emitter(self.fma, "p")
+        count = len(self.slots) + len(self.reserved) + 1
+        frame.do(f"%context = alloca [{count} x ptr], align 16")
+        frame.do("store i32 0, ptr %arena")
+        frame.do("store ptr %arena, ptr %context")
+        functions = []
+        if len(self.stretches) == 1:
+            frame.lines += self.stretches[0].lines
+            frame.block = self.stretches[0].block
+        else:
+            for i, e in enumerate(self.stretches):
+                name = f"program.{i}"
+                functions.append(_function(f"internal i32 @{name}", e, "ptr %context"))
+                s = frame.let(f"call i32 @{name}({POINTERS}, ptr %context)")
+                failed = frame.let(f"icmp ne i32 {s}, 0")
+                self._return_if(frame, failed, s)
+        self._leave(frame)
+        for e in (frame, *self.stretches):
+            self.declared |= e.declared
+        return [*functions, _function("i32 @program", frame)]
+
+    def _code(self, i: int, step: Kernel | Library | Blocked) -> Code:
         """A kernel's functions; a library call has none."""
+        if isinstance(step, Blocked):
+            return BlockWriter(
+                step, f"k{i}", self.slots, self.nodes, self.bits, self.fma,
+                partial(self._reserve, i),
+            ).write()  # fmt: skip
         if not isinstance(step, Kernel):
             return Code()
         return Writer(
             step, f"k{i}", self.slots, self.nodes, self.bits, self.fma,
-            self._reserve,
+            partial(self._reserve, i), self.lives.dying(i, step), i in self.rare,
         ).write()  # fmt: skip
 
-    def _reserve(self, size: int) -> int:
+    def _rare(self) -> set[int]:
+        times = {
+            i: chunks.whole(s)
+            for i, s in enumerate(self.steps)
+            if isinstance(s, Kernel)
+        }
+        inner = [s for b in self.steps if isinstance(b, Blocked) for s in b.inner]
+        more = sum(chunks.whole(s) for s in inner if isinstance(s, Kernel))
+        return chunks.rare(times, sum(times.values()) + more)
+
+    def _reserve(self, step: int, size: int) -> int:
         """Scratch for partial results: the slot that points to it."""
-        self.reserved.append(self.spare(size))
+        self.reserved.append((step, size))
         return len(self.slots) + len(self.reserved)
 
-    def _enter(self, e: Emitter) -> None:
+    def _tables(self) -> None:
         """Pointers to all buffers, in one table that kernels read."""
-        count = len(self.slots) + len(self.reserved) + 1
-        e.do(f"%context = alloca [{count} x ptr], align 16")
-        e.do("store i32 0, ptr %arena")
-        e.do("store ptr %arena, ptr %context")
         for i, node in enumerate(self.inputs):
-            self._enter_pointer(e, "%inputs", i, node)
+            self._enter_pointer(self._stretch(), "%inputs", i, node)
         for i, node in enumerate(self.outputs):
             if node not in self.inputs:
-                self._enter_pointer(e, "%outputs", i, node)
-        places = [(self.slots[n], offset) for n, offset in self.places.items()]
-        places += list(enumerate(self.reserved, len(self.slots) + 1))
+                self._enter_pointer(self._stretch(), "%outputs", i, node)
+        for n, home in self.memory.outputs.items():
+            i = self.outputs.index(home)
+            self._enter_pointer(self._stretch(), "%outputs", i, n)
+        places = [(self.slots[n], at) for n, at in self.memory.places.items()]
+        scratch = [iter(offsets) for offsets in self.memory.scratches]
+        for k, (step, _) in enumerate(self.reserved, len(self.slots) + 1):
+            places.append((k, next(scratch[step])))
         for number_, offset in places:
+            e = self._stretch()
             at = e.let(f"getelementptr i8, ptr %arena, i64 {offset}")
             slot = e.let(f"getelementptr ptr, ptr %context, i64 {number_}")
             e.do(f"store ptr {at}, ptr {slot}")
@@ -193,25 +240,27 @@ class Assembly:
         slot = e.let(f"getelementptr ptr, ptr %context, i64 {self.slots[node]}")
         return e.let(f"load ptr, ptr {slot}")
 
-    def _run(self, e: Emitter, kernel: Kernel, code: Code) -> None:
+    def _run(self, e: Emitter, step: Kernel | Blocked, code: Code) -> None:
         for node in code.fills:
             start = combine.identity(fold_how(node), node.dtype)
             self._fill(e, node, start)
-        for root in kernel.roots:
-            if root.kind == "scatter":
-                self._copy(e, root.node.inputs[0], root.node)
-        for name in code.calls:
-            e.do(f"call void {name}")
+        for root in step.roots if isinstance(step, Kernel) else ():
+            base = root.node.inputs[0] if root.kind == "scatter" else None
+            if base is not None and self.memory.taken.get(root.node) is not base:
+                self._copy(e, base, root.node)
+        for call in code.calls:
+            if isinstance(call, Body):
+                call.into(e)
+            else:
+                e.do(f"call void {call}")
 
     def _fill(self, e: Emitter, node: Node, value: float | bool) -> None:
         """Every element of a buffer is `value`."""
         p = self._pointer(e, node)
         if value == 0:
             self._declare(e, "memset.p0.i64", "ptr, i8, i64, i1")
-            e.do(
-                f"call void @llvm.memset.p0.i64(ptr {p}, i8 0, i64 {_exact(node)}, "
-                "i1 false)"
-            )
+            size = exact_bytes(node)
+            e.do(f"call void @llvm.memset.p0.i64(ptr {p}, i8 0, i64 {size}, i1 false)")
             return
         k = Kind(memory_element(node.dtype), 1)
         before, loop, after = e.block, e.label("fill"), e.label("filled")
@@ -233,44 +282,36 @@ class Assembly:
             return
         self._declare(e, "memcpy.p0.p0.i64", "ptr, ptr, i64, i1")
         a, b = self._pointer(e, node), self._pointer(e, x)
+        size = exact_bytes(node)
         e.do(
-            f"call void @llvm.memcpy.p0.p0.i64(ptr {a}, ptr {b}, i64 {_exact(node)}, "
-            "i1 false)"
+            f"call void @llvm.memcpy.p0.p0.i64(ptr {a}, ptr {b}, i64 {size}, i1 false)"
         )
 
     def _declare(self, e: Emitter, name: str, types: str) -> None:
         e.declare(f"declare void @llvm.{name}({types})")
 
-    def _call(self, e: Emitter, step: Library) -> None:
+    def _call(self, e: Emitter, i: int, step: Library) -> None:
         args = [self._pointer(e, n) for n in step.operands]
         results = [""] * (
             1 if isinstance(step.node.type, Type) else len(step.node.type)
         )
         for r in step.results:
-            results[0 if r is step.node else r.params["index"]] = self._pointer(e, r)
-        if step.node.op.name == "slogdet":  # which writes both its results
-            results = [r or self._spare(e, step.node) for r in results]
+            # One name for one buffer tells the call that nothing needs to be copied.
+            taken = self.memory.taken.get(r)
+            results[0 if r is step.node else r.params["index"]] = (
+                self._pointer(e, r) if taken is None
+                else args[step.operands.index(taken)]
+            )  # fmt: skip
         scratch = "null"
         if step.call.scratch_bytes:
-            offset = self.scratches[step.node]
+            (offset,) = self.memory.scratches[i]
             scratch = e.let(f"getelementptr i8, ptr %arena, i64 {offset}")
         status = step.call.emit(e, args, results, scratch)
         if status is not None:
             bad = e.let(f"icmp ne i32 {status}, 0")
             self._return_if(e, bad, -2)
 
-    def _spare(self, e: Emitter, node: Node) -> str:
-        """Memory for a result that nobody asked for."""
-        size = max(t.size * t.dtype.itemsize for t in node.type)
-        return e.let(f"getelementptr i8, ptr %arena, i64 {self.spare(size)}")
-
-    def spare(self, size: int) -> int:
-        """The offset of so many more bytes."""
-        offset = self.arena
-        self.arena += _rounded(size)
-        return offset
-
-    def _return_if(self, e: Emitter, flag: str, status: int) -> None:
+    def _return_if(self, e: Emitter, flag: str, status: int | str) -> None:
         stop, go = e.label("stop"), e.label("go")
         e.do(f"br i1 {flag}, label %{stop}, label %{go}")
         e.place(stop)
@@ -288,8 +329,10 @@ class Assembly:
     def _differs(self, e: Emitter, guard: Guard) -> str:
         """Whether Python's question would get another answer."""
         node = guard.node
-        k = Kind(element_of(node.type), 1)
+        k = Kind(element_of(Type((), part_of(node.dtype))), 1)
         p = self._pointer(e, node)
+        if node.dtype.kind == "c":
+            return self._complex_differs(e, k, p, guard)
         if node.dtype.kind == "b":
             byte = e.let(f"load i8, ptr {p}")
             return e.let(f"icmp ne i8 {byte}, {int(bool(guard.answer))}")
@@ -304,48 +347,47 @@ class Assembly:
         if guard.asked in ("int", "index"):
             whole = e.intrinsic("trunc", k, x)
             return e.let(f"fcmp une {k} {whole}, {number(k, float(int(answer)))}")
-        bits = Kind("i64" if k.element == "double" else "i32", 1)
-        now = e.let(f"bitcast {k} {x} to {bits}")
-        wanted = e.let(f"bitcast {k} {number(k, answer)} to {bits}")
-        return e.let(f"icmp ne {bits} {now}, {wanted}")
+        return _other_bits(e, k, x, answer)
+
+    def _complex_differs(self, e: Emitter, k: Kind, p: str, guard: Guard) -> str:
+        """As `_differs`, of both parts; a truth, or the number itself."""
+        second = e.let(f"getelementptr {k}, ptr {p}, i64 1")
+        parts = [e.let(f"load {k}, ptr {at}") for at in (p, second)]
+        answer = complex(np.asarray(guard.answer).item())
+        if guard.asked == "bool":
+            on = [e.let(f"fcmp une {k} {x}, {number(k, 0)}") for x in parts]
+            any_ = e.let(f"or i1 {on[0]}, {on[1]}")
+            return e.let(f"xor i1 {any_}, {str(bool(answer)).lower()}")
+        wanted = (answer.real, answer.imag)
+        off = [_other_bits(e, k, x, w) for x, w in zip(parts, wanted, strict=True)]
+        return e.let(f"or i1 {off[0]}, {off[1]}")
 
 
-def reads_of(step: Kernel | Library) -> tuple[Node, ...]:
-    """What a step reads from memory."""
-    if isinstance(step, Library):
-        return step.operands
-    bases = [r.node.inputs[0] for r in step.roots if r.kind == "scatter"]
-    nodes = sorted({*step.reads, *bases}, key=lambda n: n.number)
-    return tuple(nodes)
+def _other_bits(e: Emitter, k: Kind, x: str, answer: float) -> str:
+    """Whether a number differs from the one that was answered, in any bit."""
+    bits = Kind("i64" if k.element == "double" else "i32", 1)
+    now = e.let(f"bitcast {k} {x} to {bits}")
+    wanted = e.let(f"bitcast {k} {number(k, answer)} to {bits}")
+    return e.let(f"icmp ne {bits} {now}, {wanted}")
 
 
-def results_of(step: Kernel | Library) -> tuple[Node, ...]:
-    """What a step writes into memory."""
-    if isinstance(step, Library):
-        return step.results
-    return tuple(r.node for r in step.roots)
+def _function(name: str, e: Emitter, *more: str) -> str:
+    """A function of the program's arguments and `more`; a stretch's status is 0."""
+    head = f"define {name}({', '.join([POINTERS, *more])}) {ATTRIBUTES} {{"
+    end = ["  ret i32 0"] if more else []
+    return "\n".join([head, "entry:", *e.lines, *end, "}"])
 
 
-def _in_memory(step: Kernel | Library, node: Node) -> bool:
+def _in_memory(step: Kernel | Library | Blocked, node: Node) -> bool:
     """Whether a constant must be there as an array."""
+    if isinstance(step, Blocked):
+        return any(_in_memory(s, node) for s in step.inner if node in reads_of(s))
     if isinstance(step, Library):
         return True
     bases = [r.node.inputs[0] for r in step.roots if r.kind == "scatter"]
     if uniform(node) is not None:
         return False
     return node in bases or not is_counted(node)
-
-
-def _exact(node: Node) -> int:
-    return int(node.type.size * node.dtype.itemsize)
-
-
-def _bytes(node: Node) -> int:
-    return _rounded(_exact(node))
-
-
-def _rounded(size: int) -> int:
-    return max(-(-size // ALIGN) * ALIGN, ALIGN)
 
 
 __all__ = ["Assembly", "Module", "reads_of", "results_of"]

@@ -10,11 +10,14 @@ from typing import NamedTuple
 from wengert.graph.graph import Node
 from wengert.native import arithmetic, combine
 from wengert.native.access import memory_element
+from wengert.native.body import Body, function
 from wengert.native.ir import Emitter, Kind, number
 from wengert.native.kernel import Kernel
 
+DECLARED = "declare void @wg_parallel_chunks(ptr, ptr, i64, i64, i64, i64)"
 MOST = 64
 LEAST_NS = 15_000.0  # what a chunk should take, at least
+LITTLE = 0.02  # a share of all time
 PER_UNIT = 0.04  # nanoseconds of an instruction on one element
 PER_ELEMENT = 0.25  # of reading and writing one
 
@@ -32,16 +35,40 @@ class Chunks(NamedTuple):
         return -(-(self.high - self.low) // self.size)
 
 
+def nanoseconds(kernel: Kernel, box: list[tuple[int, int]]) -> float:
+    """About how long the elements of a box take on one thread."""
+    elements = math.prod(high - low for low, high in box)
+    frames = sum(len(r.frames(tuple(0 for _ in box))) for r in kernel.roots)
+    work = sum(map(arithmetic.cost, kernel.inlined)) * PER_UNIT
+    return elements * (work + PER_ELEMENT * frames)
+
+
+def whole(kernel: Kernel) -> float:
+    """About how long a kernel takes on one thread, in nanoseconds."""
+    return nanoseconds(kernel, [(0, n) for n in kernel.loops])
+
+
+def rare(times: dict[int, float], total: float) -> set[int]:
+    """Which of these, by their keys, take little of the total even together.
+
+    Their code may be short rather than fast.
+    """
+    left = LITTLE * total
+    found = set()
+    for i in sorted(times, key=times.__getitem__):
+        left -= times[i]
+        if left < 0:
+            break
+        found.add(i)
+    return found
+
+
 def plan(kernel: Kernel, box: list[tuple[int, int]], unit: int) -> Chunks | None:
     """Chunks whose sizes are multiples of `unit`; None if one thread does it sooner."""
     if not box or any(r.kind == "scatter" for r in kernel.roots):
         return None
-    elements = math.prod(high - low for low, high in box)
-    frames = sum(len(r.frames(tuple(0 for _ in box))) for r in kernel.roots)
-    work = sum(map(arithmetic.cost, kernel.inlined)) * PER_UNIT
-    took = elements * (work + PER_ELEMENT * frames)
     low, high = box[0]
-    wanted = min(int(took / LEAST_NS), MOST, (high - low) // unit)
+    wanted = min(int(nanoseconds(kernel, box) / LEAST_NS), MOST, (high - low) // unit)
     if wanted < 2:
         return None
     size = -(-(high - low) // wanted)
@@ -50,46 +77,37 @@ def plan(kernel: Kernel, box: list[tuple[int, int]], unit: int) -> Chunks | None
     return found if found.number > 1 else None
 
 
-def around(
-    name: str, body: str, c: Chunks, parts: dict[Node, int], how: dict[Node, str]
-) -> str:
-    """`@name(context, begin, end)`: chunks begin … end of `@body`.
+def in_chunks(
+    body: Body, c: Chunks, parts: dict[Node, int], how: dict[Node, str]
+) -> tuple[str, str]:
+    """The body as a function for one chunk, and the call that runs it for all.
+
+    The body sees the chunk as `%chunk`, from `%begin` to `%end`.
 
     `parts`: for each fold, the slot of its partial results; those in `how` start at the
     identity of that operation.
     """
     e = Emitter(prefix="w")
-    e.do("br label %head")
-    e.place("head")
-    e.do("%c = phi i64 [%begin, %entry], [%next, %last]")
-    start = e.let(f"mul i64 %c, {c.size}")
-    low = e.let(f"add i64 {start}, {c.low}")
-    beyond = e.let(f"add i64 {low}, {c.size}")
-    inside = e.let(f"icmp slt i64 {beyond}, {c.high}")
-    high = e.let(f"select i1 {inside}, i64 {beyond}, i64 {c.high}")
     for node, operation in how.items():
-        at = _part(e, node, parts[node], "%c")
+        at = _part(e, node, parts[node], "%chunk")
         _fill(e, node, at, combine.identity(operation, node.dtype))
-    e.do(f"call void @{body}(ptr %context, i64 {low}, i64 {high}, i64 %c)")
-    e.do("br label %last")
-    e.place("last")
-    e.do("%next = add i64 %c, 1")
-    more = e.let("icmp slt i64 %next, %end")
-    e.do(f"br i1 {more}, label %head, label %done")
-    e.place("done")
-    head = (
-        f"define internal void @{name}(ptr %context, i64 %begin, i64 %end) nounwind {{"
+    body.into(e, alone=True)
+    given = "ptr %context, i64 %begin, i64 %end, i64 %chunk"
+    call = (
+        f"@wg_parallel_chunks(ptr @{body.name}, ptr %context, "
+        f"i64 {c.number}, i64 {c.size}, i64 {c.low}, i64 {c.high})"
     )
-    return "\n".join([head, "entry:", *e.lines, "  ret void", "}"])
+    return function(body.name, given, e.lines), call
 
 
 def joining(
     name: str, count: int, parts: dict[Node, int], slots: dict[Node, int],
     how: dict[Node, str], onto: set[Node],
-) -> str:  # fmt: skip
-    """`@name(context)`: the partial results joined; for those in `onto`, to what the
-    result has already."""
-    e = Emitter(prefix="j")
+) -> Body:  # fmt: skip
+    """The partial results joined; for those in `onto`, to what the result has
+    already."""
+    e = Emitter(prefix=f"{name}.")
+    e.block = f"start.{name}"
     for node, slot in parts.items():
         k = Kind(memory_element(node.dtype), 1)
         there = e.let(f"getelementptr ptr, ptr %context, i64 {slots[node]}")
@@ -125,8 +143,7 @@ def joining(
         left = e.let(f"icmp slt i64 %i.{loop}, {node.type.size}")
         e.do(f"br i1 {left}, label %{loop}, label %{after}")
         e.place(after)
-    head = f"define internal void @{name}(ptr %context) nounwind {{"
-    return "\n".join([*sorted(e.declared), head, "entry:", *e.lines, "  ret void", "}"])
+    return Body(name, e.lines, (), e.declared)
 
 
 def _two(e: Emitter, k: Kind, node: Node, how: str, a: str, b: str) -> str:

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.graph.graph import CONSTANT, Node
-from wengert.native import arithmetic, combine, forms
+from wengert.native import arithmetic, combine, forms, mathematics
 from wengert.native.access import Memory
 from wengert.native.forms import Piece, Place, Read, Test
 from wengert.native.index import (
     At,
-    Index,
     Looked,
+    Var,
     add,
     breaks,
     clamp,
@@ -21,7 +21,7 @@ from wengert.native.index import (
     scale,
     within_atom,
 )
-from wengert.native.ir import number
+from wengert.native.ir import Kind, number
 from wengert.native.values import I64, Value
 
 BOOL = np.dtype(bool)
@@ -69,6 +69,8 @@ class Elements:
         self.suspects: list[Value] = []
         self._is_plain = False
         self.written_out = 0  # functions
+        self.inline = INLINE
+        self.turned = sines_and_cosines(inlined)
 
     def compute(self, wanted: Iterable[Read]) -> list[Value]:
         """The values of these elements. Not recursive: programs are deep."""
@@ -96,6 +98,8 @@ class Elements:
 
     def _doubt(self, key: Read, plan: Plan) -> None:
         """Notes whether a value depends on a product that should be exact."""
+        if not (self._is_plain or self.doubted):
+            return
         doubted = [k for k in plan.needs if k in self.doubted]
         v = self.values[key]
         if self._is_plain or (doubted and v.known is None):
@@ -110,7 +114,7 @@ class Elements:
         other = Elements(self.memory, self.inlined, self.fixed, self.nodes)
         other.values = {k: v for k, v in self.values.items() if k not in self.doubted}
         other.plans = self.plans
-        other.written_out = INLINE  # in a block that is seldom run: calls
+        other.inline = 0  # in a block that is seldom run: calls
         return other
 
     # What an element needs --------------------------------------------------------
@@ -120,7 +124,7 @@ class Elements:
             return Plan(self._looked(at), kind="read")
         name = node.op.name
         if name in forms.LAYOUT:
-            read = forms.LAYOUT[name](node, at)
+            read = forms.layout(node, at)
             return Plan((*self._looked(read[1]), read), kind="layout")
         if name in forms.PIECEWISE:
             return self._pieces(node, at)
@@ -166,7 +170,7 @@ class Elements:
     def _value(self, key: Read, plan: Plan) -> Value:
         node, at = key
         if plan.kind == "read":
-            return self._read(node, at)
+            return self._read(node, at, plan.needs)
         if plan.kind == "layout":
             return self.values[plan.needs[-1]]
         if plan.kind == "pieces":
@@ -175,17 +179,33 @@ class Elements:
             return self._folded(node, plan)
         return self.apply(node, [self.values[k] for k in plan.needs])
 
-    def _read(self, node: Node, at: Place) -> Value:
+    def _read(self, node: Node, at: Place, looked: tuple[Read, ...]) -> Value:
+        if node.dtype.kind == "c":
+            return self._read_part(node, at[:-1], 1 if at[-1] else 0, looked)
         if node.op is CONSTANT:
             known = constant_at(node, at)
             if known is not None:
                 return Value("", node.dtype, 0, known)
             if is_counted(node):
                 return self._as(self.registers.index(counted(node, at)), node.dtype)
-        for array, place in self._looked(at):
+        for array, place in looked:
             self._look(array, place, node, at)
         where = flat(at, node.shape)
         return self.memory.load(node, node.dtype, where, node in self.fixed)
+
+    def _read_part(
+        self, node: Node, at: Place, part: int, looked: tuple[Read, ...]
+    ) -> Value:
+        """The real (0) or imaginary (1) part of a complex element."""
+        dtype = forms.part_of(node.dtype)
+        if node.op is CONSTANT:
+            known = constant_at(node, at)
+            if known is not None:
+                return Value("", dtype, 0, known.imag if part else known.real)
+        for array, place in looked:
+            self._look(array, place, node, at)
+        where = flat(at, node.shape)
+        return self.memory.load_part(node, dtype, where, part, node in self.fixed)
 
     def _look(self, array: Node, place: Place, node: Node, at: Place) -> None:
         """Makes the atoms of `at` that are read from `array` known as numbers."""
@@ -228,7 +248,7 @@ class Elements:
         bad, good = e.label("outside"), e.label("inside")
         e.do(f"br i1 {out}, label %{bad}, label %{good}")
         e.place(bad)
-        e.do("store i32 1, ptr %flag")
+        e.do(f"store i32 1, ptr {e.let('load ptr, ptr %context')}")
         e.do(f"br label %{good}")
         e.place(good)
 
@@ -255,10 +275,23 @@ class Elements:
             return Value(x, node.dtype, depth)
         is_function = arithmetic.cost(node) > 10
         self.written_out += is_function
+        if node in self.turned and self.written_out <= self.inline:
+            x = self._turned(name, r.kind(dtype, depth), texts[0], depth)
+            return Value(x, node.dtype, depth)
         x = arithmetic.write(
-            r.at(depth), node, r.width_at(depth), texts, self.written_out <= INLINE
+            r.at(depth), node, r.width_at(depth), texts, self.written_out <= self.inline
         )
         return Value(x, node.dtype, depth)
+
+    def _turned(self, name: str, k: Kind, x: str, depth: int) -> str:
+        """A sine or a cosine of what the other is needed of, too: both at once."""
+        r = self.registers
+        key = (name, x, str(k))
+        if key not in r.spread:
+            both = mathematics.emit_sincos(r.at(depth), k, x)
+            for other, y in zip(("sin", "cos"), both, strict=True):
+                r.spread[other, x, str(k)] = y
+        return r.spread[key]
 
     def _evaluated(self, node: Node, args: list[Value]) -> Value:
         given = [
@@ -419,12 +452,24 @@ def _known_range(array: Node) -> tuple[int, int]:
     return int(value.min()), int(value.max())
 
 
+def sines_and_cosines(nodes: Iterable[Node]) -> frozenset[Node]:
+    """The sines and cosines of what both are taken of."""
+    found: dict[Node, list[Node]] = {}
+    for n in nodes:
+        if n.op.name in ("sin", "cos"):
+            found.setdefault(n.inputs[0], []).append(n)
+    names = {x: {n.op.name for n in of} for x, of in found.items()}
+    return frozenset(n for x, of in found.items() if len(names[x]) > 1 for n in of)
+
+
 def looked_atoms(at: Place) -> list[Looked]:
     """The atoms of an index that are read from index arrays."""
     found: list[Looked] = []
-    todo = [a for a in at if isinstance(a, Index)]
+    todo = [a for a in at if not isinstance(a, int)]
     while todo:
         for atom, _ in todo.pop().terms:
+            if type(atom) is Var:
+                continue
             if isinstance(atom, Looked):
                 found.append(atom)
             else:

@@ -173,7 +173,7 @@ def verify(program: Program) -> None:
     for s in program.segments:
         if isinstance(s, Segment):
             try:
-                module = llvm.parse_assembly(s.module.text, llvm.create_context())
+                module = llvm.parse_assembly(s.written.text, llvm.create_context())
                 module.verify()
             except RuntimeError as error:
                 raise WengertError(f"LLVM refuses wengert's code: {error}") from error

@@ -6,6 +6,8 @@ Text, because building IR through objects costs more than LLVM's own work on it.
 import struct
 from typing import NamedTuple
 
+_pack = struct.Struct(">d").pack
+
 
 class Kind(NamedTuple):
     """A machine value: `width` lanes of an element type of LLVM's.
@@ -34,7 +36,7 @@ class Kind(NamedTuple):
 
 def bits_of(x: float) -> str:
     """A float64 as LLVM writes it exactly."""
-    return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
+    return f"0x{_pack(x).hex().upper()}"
 
 
 def number(kind: Kind, value: float | int | bool) -> str:

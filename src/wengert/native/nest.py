@@ -1,20 +1,24 @@
-"""One function of a kernel: its loops, and the elements in them.
+"""One nest of a kernel: its loops, and the elements in them.
 
 The innermost loop is a vector loop: a main part in steps of the width, then the rest in
 shorter vectors, or in one with lanes switched off.
 """
 
+import math
 from typing import TYPE_CHECKING
 
-from wengert.graph.graph import Node
+from wengert.graph.graph import CONSTANT, INPUT, Node
 from wengert.native import arithmetic, chunks, combine
 from wengert.native.access import Memory, active
+from wengert.native.body import Body
 from wengert.native.codegen import BOOL, Elements, looked_atoms
-from wengert.native.forms import Read, at_operand, indexed
+from wengert.native.forms import Read, at_operand, indexed, part_of, stored
 from wengert.native.index import At, Index, Looked, Var, add, flat, index_of
-from wengert.native.ir import Emitter
+from wengert.native.ir import Emitter, Kind
 from wengert.native.kernel import Frame, Root
-from wengert.native.loop import COPIES, Ends, Loop, Running
+from wengert.native.loop import COPIES, COUNTED, Ends, Loop, Running, counted
+from wengert.native.memory import Pair
+from wengert.native.overwrite import Store, overwritable
 from wengert.native.totals import Pass, Totals, joined
 from wengert.native.values import Registers, Value
 
@@ -22,10 +26,11 @@ if TYPE_CHECKING:
     from wengert.native.writer import Writer
 
 FEW_PRODUCTS = 3  # where zero wins, that are written exactly at once
+SMALL = 4096  # elements whose memory isn't worth reusing
 
 
 class Nest:
-    """One function: loops over a box, or over one chunk after another of it."""
+    """Loops over a box, or over the part of it from `%begin` to `%end`: a chunk's."""
 
     def __init__(
         self,
@@ -39,15 +44,19 @@ class Nest:
         self.plan = plan
         self.parts = parts  # where partial results go, by the slot of their pointer
         self.part = "%chunk" if plan else str(part)
+        self.declared: set[str] = set()
         self.writer = writer
         self.kernel = writer.kernel
         self.name = name
         self.box = box
         self.depths = len(box)
         self.registers = Registers(self.depths, writer.fma)
-        self.after = [Emitter(writer.fma, f"a{i}.") for i in range(max(self.depths, 1))]
+        self.after = [self._emitter(f"a{i}") for i in range(max(self.depths, 1))]
         if not self.depths:
-            self.registers.begin(Emitter(writer.fma, "d0."), 1)
+            self.registers.begin(self._emitter("d0"), 1)
+        for d, e in enumerate(self.registers.emitters):
+            e.prefix = f"{name}.d{d}."
+        self.registers.at(0).block = f"start.{name}"
         self.variables = [Var(d, low, high) for d, (low, high) in enumerate(box, 1)]
         pointers: dict[Node, str] = {}
         self.memory = Memory(self.registers, pointers)
@@ -55,16 +64,22 @@ class Nest:
         self.elements = Elements(
             self.memory,
             self.kernel.inlined,
-            {n for n in self.kernel.reads if n not in writer.written},
+            # Other nests may stand in the same function and write what this one reads.
+            {n for n in self.kernel.reads if n.op in (INPUT, CONSTANT)},
             writer.nodes,
         )
+        if writer.rare or not self.depths:
+            self.elements.inline = 0
+        self.memory.short = writer.rare
         products = [n for n in self.kernel.inlined if n.op.name == "strong_product"]
         scatters = any(r.kind == "scatter" for r in self.kernel.roots)
         self.elements.exact = scatters or len(products) < FEW_PRODUCTS
         self.totals = Totals(
-            self.registers, self.memory, self.after, self.depths, self._adds
+            self.registers, self.memory, self.after, self.depths, self._adds, name
         )
         self.body: list[str] = []  # the innermost loop with all its passes
+        self.overlapped = False  # whether any element is computed twice
+        self.stores: list[Store] = []
 
     def _adds(self, root: Root) -> bool:
         """Whether a complete value is added to what its place has."""
@@ -80,48 +95,59 @@ class Nest:
             if node not in slots:
                 continue
             at = entry.let(f"getelementptr ptr, ptr %context, i64 {slots[node]}")
-            pointers[node] = entry.let(f"load ptr, ptr {at}, !invariant.load !0")
+            pointers[node] = entry.let(f"load ptr, ptr {at}")
         for node, slot in self.parts.items():
             at = entry.let(f"getelementptr ptr, ptr %context, i64 {slot}")
-            base = entry.let(f"load ptr, ptr {at}, !invariant.load !0")
+            base = entry.let(f"load ptr, ptr {at}")
             size = node.type.size * node.dtype.itemsize
             skip = entry.let(f"mul i64 {self.part}, {size}")
             pointers[node] = entry.let(f"getelementptr i8, ptr {base}, i64 {skip}")
-        entry.do("%flag = load ptr, ptr %context, !invariant.load !0")
 
-    def write(self) -> str:
-        """The function's text."""
+    def _emitter(self, what: str) -> Emitter:
+        """For one place in the nest; its names are the only ones in the function."""
+        return Emitter(self.writer.fma, f"{self.name}.{what}.")
+
+    def write(self) -> Body:
+        """The nest's code."""
         if self.depths:
             for d, var in enumerate(self.variables[:-1], 1):
-                self.registers.first[var] = f"%i{d}"
-                self.registers.emitters[d].block = f"loop{d}"
+                self.registers.first[var] = f"%i{d}.{self.name}"
+                self.registers.emitters[d].block = f"loop{d}.{self.name}"
             self._innermost()
         else:
             self._elements(())
         lines = self._assembled()
-        attributes = 'nounwind "min-legal-vector-width"="512"'
-        attributes += ' "prefer-vector-width"="512"'
-        given = "ptr %context"
-        if self.plan is not None:
-            given += ", i64 %begin, i64 %end, i64 %chunk"
-        head = f"define internal void @{self.name}({given}) {attributes} {{"
-        emitters = [*self.registers.emitters, *self.after]
-        for e in emitters:
-            self.writer.code.declared |= e.declared
-        return "\n".join([head, "entry:", *lines, "  ret void", "}"])
+        for e in [*self.registers.emitters, *self.after]:
+            self.declared |= e.declared
+        self.declared.add(COUNTED)
+        return Body(self.name, lines, self.totals.slots, self.declared)
+
+    def in_place(self) -> frozenset[Pair]:
+        """Which results may be written over which operands, as far as it goes."""
+        if self.overlapped:
+            return frozenset()
+        return overwritable(
+            self.kernel.roots,
+            self.writer.replaceable,
+            self.stores,
+            self.elements.values,
+        )
 
     def _assembled(self) -> list[str]:
         """The loops: each one's code, the next loop, what comes after that."""
         before = self.registers.emitters
         if not self.depths:
             return before[0].lines
+        n = self.name
         lines = list(before[0].lines)
         for d in range(1, self.depths):
             previous, low = before[d - 1].block, self._ends(d)[0]
             lines += [
-                f"  br label %loop{d}",
-                f"loop{d}:",
-                f"  %i{d} = phi i64 [{low}, %{previous}], [%n{d}, %latch{d}]",
+                f"  br label %loop{d}.{n}",
+                f"loop{d}.{n}:",
+                f"  %o{d}.{n} = phi i64 [{low}, %{previous}], "
+                f"[%n{d}.{n}, %latch{d}.{n}]",
+                counted(f"%i{d}.{n}", f"%o{d}.{n}"),
                 *before[d].lines,
             ]
         lines += self.body
@@ -129,13 +155,14 @@ class Nest:
             high = self._ends(d)[1]
             lines += [
                 *self.after[d].lines,
-                f"  br label %latch{d}",
-                f"latch{d}:",
-                f"  %n{d} = add nuw nsw i64 %i{d}, 1",
-                f"  %c{d} = icmp slt i64 %n{d}, {high}",
-                f"  br i1 %c{d}, label %loop{d}, label %done{d}",
-                f"done{d}:",
+                f"  br label %latch{d}.{n}",
+                f"latch{d}.{n}:",
+                f"  %n{d}.{n} = add nuw nsw i64 %o{d}.{n}, 1",
+                f"  %c{d}.{n} = icmp slt i64 %n{d}.{n}, {high}",
+                f"  br i1 %c{d}.{n}, label %loop{d}.{n}, label %done{d}.{n}",
+                f"done{d}.{n}:",
             ]
+            self.after[d - 1].block = f"done{d}.{n}"
         lines += self.after[0].lines
         return lines
 
@@ -156,6 +183,10 @@ class Nest:
         if self.plan is not None and self.depths == 1:
             copies = self._copies(self.plan.size // w)
             return [Pass(self.plan.low, self.plan.high, w, w, copies)]
+        if self._repeats(high - low):
+            while w > high - low:
+                w //= 2
+            return [Pass(low, high, w, w, overlaps=True)]
         found = []
         copies = self._copies((high - low) // w)
         at = low
@@ -165,6 +196,23 @@ class Nest:
                 found.append(Pass(at, at + count * w * c, w, w, c))
                 at += count * w * c
         return found + _rest(at, high, w)
+
+    def _repeats(self, count: int) -> bool:
+        """Whether what a vector loop leaves over is done by vectors that overlap.
+
+        They compute some elements twice: half the code, and up to 6 % more time. But
+        sums would count elements twice, writes into arrays might add twice, and there
+        must be operands to read again.
+        """
+        if not self.writer.rare or count % self.writer.width == 0 or count == 1:
+            return False
+        sums = any(
+            r.kind == "scatter"
+            or (r.fold is not None and r.fold.combine not in ("maximum", "minimum"))
+            for r in self.kernel.roots
+        )
+        large = math.prod(high - low for low, high in self.box) > SMALL
+        return not sums and not (large and self.writer.replaceable)
 
     def _copies(self, count: int) -> int:
         """How many vectors to fold at once: additions take several cycles each."""
@@ -189,21 +237,27 @@ class Nest:
     def _pass(self, i: int, p: Pass, outer: tuple[At, ...], block: str) -> str:
         """Writes one pass; returns the block it ends in."""
         r = self.registers
-        emitter = Emitter(self.writer.fma, f"p{i}.")
+        tag = f"{i}.{self.name}"
+        emitter = self._emitter(f"p{i}")
         r.begin(emitter, p.width)
         self.memory.lanes = p.lanes
-        emitter.block = head = f"pass{i}"
+        emitter.block = head = f"pass{tag}"
         once = self._is_once(p)
+        self.overlapped |= p.overlaps
         var = Var(self.depths, p.low, p.high - p.width * (p.copies - 1))
-        counter = f"%j{i}"
-        r.first[var] = str(p.low) if once else counter
+        counter = f"%j{tag}"
+        first = str(p.low) if once else counter
+        if p.overlaps and not once:
+            most = str(p.high - p.width)
+            first = emitter.intrinsic("smin", Kind("i64", 1), counter, most)
+        r.first[var] = first
         here: list[At] = [
             add(index_of(var) if p.width == 1 else lane_index(var), c * p.width)
             for c in range(p.copies)
         ]
         runs = [self._elements((*outer, a), c, p) for c, a in enumerate(here)]
         running = {k: registers for run in runs for k, registers in run.items()}
-        self.writer.code.declared |= emitter.declared
+        self.declared |= emitter.declared
         if once:
             self.body += [f"  br label %{head}", f"{head}:", *emitter.lines]
             for (slot, _), (_, new) in running.items():
@@ -214,9 +268,10 @@ class Nest:
         if self.plan is not None and self.depths == 1:
             low, high = self._ends(1)
             count = self.plan.size // step
-        loop = Loop(i, p, Ends(low, high, count), emitter, self.totals)
+        outside = self._emitter(f"b{i}")
+        loop = Loop(tag, p, Ends(low, high, count), emitter, outside, self.totals)
         self.body += loop.write(running)
-        self.writer.code.declared |= loop.outside.declared
+        self.declared |= loop.outside.declared
         return loop.outside.block
 
     def _is_once(self, p: Pass) -> bool:
@@ -233,7 +288,7 @@ class Nest:
         Returns, for each total that the pass adds to, its register before and after.
         """
         running: Running = {}
-        stored: list[tuple[Root, Frame]] = []
+        written: list[tuple[Root, Frame]] = []
         folded: list[tuple[int, Root, Frame, list[Read]]] = []
         for number_, root in enumerate(self.kernel.roots):
             for frame in root.frames(where):
@@ -241,12 +296,12 @@ class Nest:
                     self._scatter(root, frame)
                 elif root.fold is None or not root.folded_depths():
                     self._store(self.elements, root, frame)
-                    stored.append((root, frame))
+                    written.append((root, frame))
                 else:
                     reads = root.fold.reads(frame.at, frame.along)
                     self.elements.compute(reads)
                     folded.append((number_, root, frame, reads))
-        repaired = self._repaired(stored, [r for *_, reads in folded for r in reads])
+        repaired = self._repaired(written, [r for *_, reads in folded for r in reads])
         for number_, root, frame, reads in folded:
             values = [repaired.get(r) or self.elements.values[r] for r in reads]
             self._fold(number_, root, frame, copy, p, running, values)
@@ -254,20 +309,34 @@ class Nest:
 
     def _store(self, elements: Elements, root: Root, frame: Frame) -> None:
         node = root.node
-        (v,) = elements.compute([(node, frame.at)])
-        self.memory.store(node, node.dtype, flat(frame.at, node.shape), v)
+        parts = elements.compute(stored(node, frame.at))
+        place = flat(frame.at, node.shape)
+        self.stores.append(Store(node, place, len(elements.values)))
+        if node.dtype.kind == "c":
+            self.memory.store_pair(node, part_of(node.dtype), place, *parts)
+        else:
+            self.memory.store(node, node.dtype, place, *parts)
 
     def _repaired(
-        self, stored: list[tuple[Root, Frame]], reads: list[Read]
+        self, written: list[tuple[Root, Frame]], reads: list[Read]
     ) -> dict[Read, Value]:
         """Where a nan shows up in what is in doubt: all that again, exactly.
 
         Stored elements are stored once more; folded ones get new values.
         """
         found = self.elements
-        stored = [(r, f) for r, f in stored if (r.node, f.at) in found.doubted]
+        written = [
+            (r, f)
+            for r, f in written
+            if any(x in found.doubted for x in stored(r.node, f.at))
+        ]
         reads = [r for r in dict.fromkeys(reads) if r in found.doubted]
-        doubted = [found.values[r.node, f.at] for r, f in stored]
+        doubted = [
+            found.values[x]
+            for r, f in written
+            for x in stored(r.node, f.at)
+            if x in found.doubted
+        ]
         doubted += [found.values[r] for r in reads] + found.suspects
         found.suspects = []
         if not doubted:
@@ -282,7 +351,7 @@ class Nest:
         # What is written in this block can't be used after it.
         kept = dict(r.atoms), dict(r.spread)
         exact = found.again()
-        for root, frame in stored:
+        for root, frame in written:
             self._store(exact, root, frame)
         new = exact.compute(reads)
         texts = [r.text(v, v.dtype, r.inner) for v in new]
@@ -333,6 +402,10 @@ class Nest:
         r = self.registers
         e = r.at(r.inner)
         place = flat(at, x.shape)
+        self.stores.append(Store(node, place, len(self.elements.values)))
+        if not root.repeats:
+            self._write(node, place, value)
+            return
         old = self.memory.address(node, node.dtype, place)[0]
         one = r.text(value, node.dtype, r.inner)
         if node.op.name == "index_add":
@@ -343,6 +416,17 @@ class Nest:
             e.do(f"store i8 {e.let(f'zext i1 {one} to i8')}, ptr {old}")
         else:
             e.do(f"store {r.kind(node.dtype, r.inner)} {one}, ptr {old}")
+
+    def _write(self, node: Node, place: At, value: Value) -> None:
+        """x[key] = v or += v, with a place for each element."""
+        r, dtype = self.registers, node.dtype
+        if node.op.name == "index_add":
+            old = self.memory.load(node, dtype, place, False)
+            depth = max(old.depth, value.depth)
+            k = r.kind(dtype, depth)
+            a, b = (r.text(v, dtype, depth) for v in (old, value))
+            value = Value(combine.two(r.at(depth), k, dtype, "add", a, b), dtype, depth)
+        self.memory.store(node, dtype, place, value)
 
     def _fold(
         self,
@@ -370,7 +454,7 @@ class Nest:
         elif self._is_once(p):
             old = so_far = self.totals.start(total, p, copy)
         else:
-            old = so_far = f"%t{len(running)}.{copy}.{p.low}"
+            old = so_far = f"%t{len(running)}.{copy}.{p.low}.{self.name}"
         texts = [r.text(v, dtype, r.inner) for v in factors]
         new = joined(e, k, dtype, total.how, so_far, texts)
         if p.lanes < p.width:

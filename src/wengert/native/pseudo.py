@@ -210,7 +210,9 @@ class Body:
         if node not in self.kernel.inlined:
             return _Plan(tuple(self._looked(at)), "read")
         name = node.op.name
-        if name in forms.LAYOUT:
+        if any(i.dtype.kind == "c" for i in node.inputs) and name in ("real", "imag"):
+            return _Plan(((node.inputs[0], at),))
+        if name in forms.LAYOUT and name != "pair":
             read = forms.LAYOUT[name](node, at)
             return _Plan((*self._looked(read[1]), read), "layout")
         if name in forms.PIECEWISE:
@@ -381,6 +383,8 @@ def _applied(node: Node, args: list[str]) -> str:
         return f"-{args[0]}"
     if name == "square":
         return f"{args[0]} * {args[0]}"
+    if name in ("real", "imag"):
+        return f"{args[0]}.{name}"
     if name == "astype":
         return f"{node.dtype}({args[0]})"
     params = [f"{k}={v}" for k, v in node.params.items() if v is not None]

@@ -2,6 +2,8 @@
 
 `@wg_parallel(ptr fn, ptr context, i64 n, i64 grain)` calls `fn(context, begin, end)`
 for pieces that together are 0 … n, each begin a multiple of `grain`, on all threads.
+`@wg_parallel_chunks(ptr fn, ptr context, i64 n, i64 size, i64 low, i64 high)` calls
+`fn(context, begin, end, k)` for each k below n: for the k-th `size` of low … high.
 The caller works too and returns when all is done. Workers wait for the next loop
 spinning, for a bounded time, and then sleep. A loop inside a loop, or while another
 Python thread's loop runs, runs on its caller alone: nobody ever waits for the pool.
@@ -83,6 +85,52 @@ work:
   call void %fn(ptr %context, i64 0, i64 %n)
   br label %done
 done:
+  ret void
+}
+
+%chunks = type { ptr, ptr, i64, i64, i64 }  ; function, context, size, low, high
+
+define internal void @chunks(ptr %task, i64 %first, i64 %last) {
+entry:
+  %context.at = getelementptr %chunks, ptr %task, i64 0, i32 1
+  %size.at = getelementptr %chunks, ptr %task, i64 0, i32 2
+  %low.at = getelementptr %chunks, ptr %task, i64 0, i32 3
+  %high.at = getelementptr %chunks, ptr %task, i64 0, i32 4
+  %fn = load ptr, ptr %task
+  %context = load ptr, ptr %context.at
+  %size = load i64, ptr %size.at
+  %low = load i64, ptr %low.at
+  %high = load i64, ptr %high.at
+  br label %chunk
+chunk:
+  %k = phi i64 [%first, %entry], [%next, %chunk]
+  %skip = mul i64 %k, %size
+  %begin = add i64 %low, %skip
+  %after = add i64 %begin, %size
+  %inside = icmp slt i64 %after, %high
+  %end = select i1 %inside, i64 %after, i64 %high
+  call void %fn(ptr %context, i64 %begin, i64 %end, i64 %k)
+  %next = add i64 %k, 1
+  %more = icmp slt i64 %next, %last
+  br i1 %more, label %chunk, label %done
+done:
+  ret void
+}
+
+define void @wg_parallel_chunks(ptr %fn, ptr %context, i64 %n, i64 %size, i64 %low,
+                                i64 %high) {
+entry:
+  %task = alloca %chunks
+  %context.at = getelementptr %chunks, ptr %task, i64 0, i32 1
+  %size.at = getelementptr %chunks, ptr %task, i64 0, i32 2
+  %low.at = getelementptr %chunks, ptr %task, i64 0, i32 3
+  %high.at = getelementptr %chunks, ptr %task, i64 0, i32 4
+  store ptr %fn, ptr %task
+  store ptr %context, ptr %context.at
+  store i64 %size, ptr %size.at
+  store i64 %low, ptr %low.at
+  store i64 %high, ptr %high.at
+  call void @wg_parallel(ptr @chunks, ptr %task, i64 %n, i64 1)
   ret void
 }
 """
@@ -463,12 +511,12 @@ class _Pool:
             self.count = default_threads()
         return self.count
 
-    def address(self) -> int:
-        """Where wg_parallel is."""
+    def address(self, name: str) -> int:
+        """Where wg_parallel or wg_parallel_chunks is."""
         with self._lock:
             if self._library is None:
                 self._load()
-        return int(self._library.address("wg_parallel"))
+        return int(self._library.address(name))
 
     def _load(self) -> None:
         from wengert.native import link
@@ -505,7 +553,7 @@ class _Pool:
 
 
 _pool = _Pool()
-symbols.register("wg_parallel", _pool.address)
+symbols.register_prefix("wg_parallel", _pool.address)
 
 
 def set_threads(n: int) -> None:

@@ -18,13 +18,18 @@ Slot = tuple[int, Place]  # a root's number, and a place of its result
 
 
 class Pass(NamedTuple):
-    """A part of the innermost loop: from `low` to `high` in steps of width · copies."""
+    """A part of the innermost loop: from `low` to `high` in steps of width · copies.
+
+    If it `overlaps`, the last step begins where it still fits, and computes again what
+    the one before it did.
+    """
 
     low: int
     high: int
     width: int
     lanes: int
     copies: int = 1
+    overlaps: bool = False
 
 
 @dataclass(slots=True)
@@ -45,7 +50,8 @@ class Totals:
     """All running values of one nest.
 
     `after` has an emitter per depth for what follows the loop inside; `adds` says
-    whether a root's complete values are added to what their places have.
+    whether a root's complete values are added to what their places have; `tag` ends the
+    names of `slots`, the registers that point to memory for them.
     """
 
     def __init__(
@@ -55,12 +61,15 @@ class Totals:
         after: list[Emitter],
         depths: int,
         adds: Callable[[Root], bool],
+        tag: str,
     ) -> None:
         self.registers = registers
         self.memory = memory
         self.after = after
         self.depths = depths
         self.adds = adds
+        self.tag = tag
+        self.slots: list[str] = []  # the instructions that make them
         self.found: dict[Slot, Total] = {}
 
     def at(self, number_: int, root: Root, at: Place) -> Total:
@@ -78,15 +87,14 @@ class Totals:
             kept -= 1
         total = Total(root, at, root.fold.combine, root.node.dtype, kept)
         if kept < self.depths - 1:
-            total.slot = self._slot(total, f"{number_}.{len(self.found)}")
+            total.slot = self._slot(total, f"%slot{len(self.found)}.{self.tag}")
         return total
 
-    def _slot(self, total: Total, name: str) -> str:
+    def _slot(self, total: Total, slot: str) -> str:
         """Memory for a value that several runs of the innermost loop add to."""
-        entry, outside = self.registers.at(0), self.registers.at(total.kept)
+        outside = self.registers.at(total.kept)
         k = kind_of(total, 1)
-        slot = f"%slot{name}"
-        entry.do(f"{slot} = alloca [2 x {k}], align 16")
+        self.slots.append(f"  {slot} = alloca [2 x {k}], align 16")
         start = number(k, combine.identity(total.how, total.dtype))
         error = outside.let(f"getelementptr {k}, ptr {slot}, i64 1")
         outside.do(f"store {k} {start}, ptr {slot}")

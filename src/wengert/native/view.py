@@ -25,7 +25,7 @@ from wengert.native.pseudo import Body, beside, pairs
 
 _CALL = re.compile(r"call \w+ @wg_(?:blas|lapack)_(\w+)\(([^)]*)\)")
 _SHOWN = re.compile(r"@wg\.(?:int|letter)\.(\w+)")
-_PARTS = r"@wg_parallel\(ptr @{}\.[^,]*, ptr %\w+, i64 (\d+)"
+_PARTS = r"@wg_parallel\w*\(ptr @{}(?:\.[^,]*)?, ptr %\w+, i64 (\d+)"
 WHAT = ("kernels", "ir", "assembly", "graph")
 _FLAGS = 6  # letters and sizes of a library call that are written
 
@@ -75,7 +75,7 @@ def listing(f: Any, args: tuple[Any, ...], what: str = "kernels") -> str:
     program = Program(graph)
     if what == "kernels":
         return "\n".join(kernels(program))
-    texts = [s.module.text for s in program.segments if isinstance(s, Segment)]
+    texts = [s.written.text for s in program.segments if isinstance(s, Segment)]
     if what == "assembly":
         texts = [link.assembly(text) for text in texts]
     mark = "\n".join(["", "; " + "-" * 70, ""])
@@ -120,7 +120,7 @@ def dump(f: Any, args: tuple[Any, ...], path: str | os.PathLike[str]) -> None:
         parts["kernels"] = "\n".join(kernels(program))
         for k, s in enumerate(program.segments):
             if isinstance(s, Segment):
-                parts[f"LLVM IR of segment {k}"] = s.module.text
+                parts[f"LLVM IR of segment {k}"] = s.written.text
     sections = (f"== {title} ==\n{text}\n" for title, text in parts.items())
     Path(path).write_text("\n".join(sections), encoding="utf-8")
 
@@ -161,8 +161,8 @@ def steps(program: Program) -> list[Named]:
         if not isinstance(segment, Segment):
             found.append(Named("host call", segment))
             continue
-        for name, step in segment.module.kernels:
-            parts = re.findall(_PARTS.format(name), segment.module.text)
+        for name, step in segment.written.kernels:
+            parts = re.findall(_PARTS.format(name), segment.written.text)
             kind = "call" if isinstance(step, Library) else "kernel"
             found.append(Named(kind, step, sum(map(int, parts))))
     numbers: Counter[str] = Counter()
@@ -253,7 +253,7 @@ def _result(step: Library | Host, names: dict[Node, str]) -> str:
 def library_calls(step: Library) -> list[str]:
     """The calls with their flags and sizes: `dgemm(N, T, 50, 37, 25)`."""
     e = Emitter(True, "x")
-    args = [f"%a{k}" for k in range(len(step.node.inputs))]
+    args = [f"%a{k}" for k in range(len(step.operands))]
     made = {0 if r is step.node else r.params["index"] for r in step.results}
     several = not isinstance(step.node.type, Type)
     count = len(step.node.type) if several else 1

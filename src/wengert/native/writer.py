@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 from wengert.graph.graph import Node
 from wengert.native import chunks
+from wengert.native.body import SHORT, Body
 from wengert.native.combine import fold_how
 from wengert.native.kernel import Kernel, Root
 from wengert.native.loop import COPIES
+from wengert.native.memory import Pair
 from wengert.native.nest import Nest
+from wengert.native.overwrite import may_replace
 
 SPLITS = 6  # parts a nest may be split into for tests on its indices
 
@@ -22,9 +25,11 @@ class Code:
     """The functions of a kernel, and what they declare."""
 
     functions: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)  # names, in order
+    # In order: what to call with its arguments, or code that stands there instead.
+    calls: list[str | Body] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
     fills: list[Node] = field(default_factory=list)  # results that start at identity
+    in_place: frozenset[Pair] = frozenset()  # results that may overwrite operands
 
 
 class Writer:
@@ -39,15 +44,24 @@ class Writer:
         bits: int,
         fma: bool,
         reserve: Callable[[int], int],
+        dying: frozenset[Node] = frozenset(),
+        rare: bool = False,
+        by_rows: bool = False,
     ) -> None:
+        self.by_rows = by_rows  # of a block: sums over rows are added to what is there
         self.reserve = reserve  # bytes of scratch → the slot of its pointer
         self.kernel = kernel
+        self.rare = rare  # whether it takes little of the program's time
         self.name = name
         self.slots = slots
         self.nodes = nodes
         self.fma = fma
         self.width = kernel.width(bits)
         self.written = {r.node for r in kernel.roots}
+        self.replaceable = {  # operands that may become results, if the code allows
+            x for x in dying if any(may_replace(r, x) for r in kernel.roots)
+        }
+        self.pairs: list[frozenset[Pair]] = []  # of each function
         self.split = False
         self.joined: set[Node] = set()  # results that come from partial ones
         self.code = Code()
@@ -60,12 +74,12 @@ class Writer:
         parts = self._run(self.name, whole)
         if parts is not None:
             self.split = True
-            self.code.declared.clear()
             for i, box in enumerate(itertools.product(*parts)):
                 self._run(f"{self.name}.{i}", list(box))
         for root in self.kernel.roots:
             if self.through_memory(root) and root.node not in self.joined:
                 self.code.fills.append(root.node)
+        self.code.in_place = frozenset.intersection(*self.pairs)
         return self.code
 
     def _run(self, name: str, box: list[tuple[int, int]]) -> Parts | None:
@@ -75,24 +89,36 @@ class Writer:
         if plan is not None:
             return self._in_chunks(name, box, plan)
         nest = Nest(self, name, box, None, {})
-        text = nest.write()
+        body = nest.write()
         parts = self._parts(nest.elements.breaks)
         if parts is None:
-            self.code.functions.append(text)
-            self.code.calls.append(f"@{name}(ptr %context)")
+            self._add(body)
+            self.pairs.append(nest.in_place())
         return parts
+
+    def _add(self, body: Body) -> None:
+        """Runs the body: in a function if it is long."""
+        if len(body.lines) <= SHORT:
+            self.code.calls.append(body)
+            return
+        self.code.functions.append(body.function())
+        self.code.declared |= body.declared
+        self.code.calls.append(f"@{body.name}(ptr %context)")
 
     def _in_chunks(
         self, name: str, box: list[tuple[int, int]], plan: chunks.Chunks
     ) -> Parts | None:
         """Functions that threads share.
 
-        The rest of a loop of vectors, beyond the last whole chunk, is one more part.
+        The rest of a loop of vectors, beyond the last whole chunk, is one more part;
+        without folds, only what is less than a vector.
         """
         rest = None
         if len(box) == 1:
-            whole = (plan.high - plan.low) // plan.size
-            end = plan.low + whole * plan.size
+            stores = all(r.kind == "store" for r in self.kernel.roots)
+            step = self.width if stores else plan.size
+            whole = (plan.high - plan.low) // step
+            end = plan.low + whole * step
             if end < plan.high:
                 rest = [(end, plan.high)]
                 plan = plan._replace(high=end)
@@ -108,29 +134,25 @@ class Writer:
             for r in self.kernel.roots
             if r.node in folds and self.piecemeal(r)
         }
-        nest = Nest(self, f"{name}.body", box, plan, parts)
-        text = nest.write()
-        better = self._parts(nest.elements.breaks)
+        nests = [Nest(self, name, box, plan, parts)]
+        if rest is not None:
+            nests.append(Nest(self, f"{name}.rest", rest, None, parts, plan.number))
+        body, *others = [nest.write() for nest in nests]
+        better = self._parts({b for nest in nests for b in nest.elements.breaks})
         if better is not None:
             return better
+        self.pairs += [nest.in_place() for nest in nests]
+        text, call = chunks.in_chunks(body, plan, parts, started)
         self.code.functions.append(text)
-        self.code.functions.append(
-            chunks.around(f"{name}.chunks", f"{name}.body", plan, parts, started)
-        )
-        self.code.declared.add("declare void @wg_parallel(ptr, ptr, i64, i64)")
-        self.code.calls.append(
-            f"@wg_parallel(ptr @{name}.chunks, ptr %context, i64 {plan.number}, i64 1)"
-        )
-        if rest is not None:
-            nest = Nest(self, f"{name}.rest", rest, None, parts, plan.number)
-            self.code.functions.append(nest.write())
-            self.code.calls.append(f"@{name}.rest(ptr %context)")
+        self.code.calls.append(call)
+        self.code.declared |= {*body.declared, chunks.DECLARED}
+        for other in others:
+            self._add(other)
         if parts:
             onto = {n for n in parts if self.split}
-            self.code.functions.append(
+            self.code.calls.append(
                 chunks.joining(f"{name}.join", count, parts, self.slots, folds, onto)
             )
-            self.code.calls.append(f"@{name}.join(ptr %context)")
             self.joined |= set(parts) - onto
         return None
 
@@ -151,7 +173,10 @@ class Writer:
 
     def through_memory(self, root: Root) -> bool:
         """Whether a fold's result is added to in memory, from its identity."""
-        return bool(root.folded_depths()) and (self.split or self.piecemeal(root))
+        folded = root.folded_depths()
+        if self.by_rows and 1 in folded:
+            return True
+        return bool(folded) and (self.split or self.piecemeal(root))
 
     def piecemeal(self, root: Root) -> bool:
         """Whether a loop inside of a folded one isn't folded: sums of columns."""
