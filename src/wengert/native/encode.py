@@ -35,6 +35,7 @@ from wengert.native.walker import Do, Header
 _INT_CODES = {"i1": 0, "i2": 1, "i4": 2, "i8": 3, "f4": 4, "f8": 5}
 _SMALL = 2**64 - 1  # an int64 that is no larger than an int32
 _CELL = 16  # bytes for one number
+_GROWS = 5  # a new dict has room for so many keys
 
 
 @dataclass
@@ -309,7 +310,7 @@ def _write_make(w: _Writer, part: Any) -> None:
     plain: dict[type, Callable[[], None]] = {
         Tuple: lambda: w.write(Do.MAKE_TUPLE, n),
         List: lambda: w.write(Do.MAKE_LIST, n),
-        Dict: lambda: w.write(Do.MAKE_DICT, n, *(w.of(k) for k in part.keys)),
+        Dict: lambda: _write_dict(w, part),
         Make: lambda: w.write(Do.MAKE, n, w.of(part.function)),
     }
     if type(part) not in plain:
@@ -317,6 +318,12 @@ def _write_make(w: _Writer, part: Any) -> None:
     if isinstance(part, Tuple | List | Dict) and part.type not in (tuple, list, dict):
         raise ValueError(f"a result that is a {part.type.__name__} needs a `Make`")
     plain[type(part)]()
+
+
+def _write_dict(w: _Writer, part: Dict) -> None:
+    keys = part.keys
+    model = w.of(dict.fromkeys(keys)) if len(keys) > _GROWS else 0
+    w.write(Do.MAKE_DICT, len(keys), model, *(w.of(k) for k in keys))
 
 
 def _finish(w: _Writer, signature: Signature, program: int, failed: Any) -> Record:

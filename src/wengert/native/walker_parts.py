@@ -25,6 +25,7 @@ declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare ptr @PyDict_GetItemWithError(ptr, ptr)
 declare i32 @PyDict_Next(ptr, ptr, ptr, ptr)
 declare ptr @PyDict_New()
+declare ptr @PyDict_Copy(ptr)
 declare i32 @PyDict_SetItem(ptr, ptr, ptr)
 declare ptr @PyTuple_New(i64)
 declare ptr @PyList_New(i64)
@@ -355,16 +356,26 @@ move:
   call void @llvm.memcpy.p0.p0.i64(ptr %into, ptr %items, i64 %size, i1 0)
   call void @llvm.memset.p0.i64(ptr %items, i8 0, i64 %size, i1 0)
   ret ptr %made
-d:
-  %do = call ptr @PyDict_New()
+d:                           ; a copy of a dict with these keys never has to grow
+  %model = call ptr @object(ptr %pc, i64 2)
+  %large = icmp ne ptr %model, null
+  br i1 %large, label %d.copy, label %d.new
+d.copy:
+  %d.copied = call ptr @PyDict_Copy(ptr %model)
+  br label %d.made
+d.new:
+  %d.empty = call ptr @PyDict_New()
+  br label %d.made
+d.made:
+  %do = phi ptr [ %d.copied, %d.copy ], [ %d.empty, %d.new ]
   %d.fine = icmp ne ptr %do, null
   br i1 %d.fine, label %d.loop, label %out
 d.loop:
-  %i = phi i64 [ 0, %d ], [ %next, %d.more ]
+  %i = phi i64 [ 0, %d.made ], [ %next, %d.more ]
   %end = icmp eq i64 %i, %n
   br i1 %end, label %d.done, label %d.set
 d.set:
-  %ki = add i64 %i, 2
+  %ki = add i64 %i, 3
   %key = call ptr @object(ptr %pc, i64 %ki)
   %item = call ptr @object(ptr %items, i64 %i)
   %set = call i32 @PyDict_SetItem(ptr %do, ptr %key, ptr %item)
