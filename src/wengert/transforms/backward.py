@@ -83,7 +83,9 @@ def backward(
                     else:
                         p = partial(y, *args)
                     if dtype is not FLOAT64 and dtype.kind == "c":
-                        p = np.conjugate(p)
+                        # NumPy's would make a complex128 of a Python complex.
+                        python = type(p) is complex or type(p) is float
+                        p = p.conjugate() if python else np.conjugate(p)
                     c = strong_product(ct, p) if strong else ct * p
                 # `arrive`, written out: this is the innermost loop of the library. The
                 # calls above are written out because `*args` takes three times as long.
@@ -235,6 +237,8 @@ def all_zero(ct: Any) -> bool:
     """Whether a cotangent or tangent has a value, and that is zero everywhere."""
     if isinstance(ct, list):  # of an operation with several results
         return all(c is None or all_zero(c) for c in ct)
+    if is_staged(ct):
+        return False  # it may be another one when the graph runs
     value = known(ct)
     return value is not None and not np.any(value)
 

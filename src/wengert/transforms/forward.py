@@ -18,7 +18,6 @@ from wengert.core.bind import (
     check_kind,
     fixed,
     is_staged,
-    known,
 )
 from wengert.core.errors import DerivativeError, ShapeMismatch, at_the_edge, explain
 from wengert.core.memory import owned
@@ -27,6 +26,7 @@ from wengert.core.types import Array, type_of, zeros
 from wengert.ops.strong import strong_contraction, strong_product
 from wengert.transforms.backward import all_zero, any_nan, finite
 from wengert.transforms.leaves import check_tangent, split_aux
+from wengert.transforms.naming import fastest
 
 
 class Forward(Interpreter):
@@ -93,9 +93,7 @@ class Forward(Interpreter):
             return rule.jvp(tangents, y, *values, **params)
         if rule.joint:
             filled = [
-                (zeros(type_of(v)) if _has_transpose(rule, i) else v)
-                if t is None
-                else t
+                (_zero_like(v) if _has_transpose(rule, i) else v) if t is None else t
                 for i, (t, v) in enumerate(zip(tangents, values, strict=True))
             ]
             return bind(op, *filled, **params)
@@ -132,6 +130,11 @@ class Forward(Interpreter):
                 term = strong_product(t, p) if strong else t * p
             total = term if total is None else total + term
         return total
+
+
+def _zero_like(v: Array) -> Array:
+    """A zero in the place of an argument; a Python number's gives way as it did."""
+    return type(v)(0) if type(v) in (int, float, complex) else zeros(type_of(v))
 
 
 def _has_transpose(rule: Linear, i: int) -> bool:
@@ -179,13 +182,15 @@ def push(
                 dys.append(_zero_tangent(y) if dy is None else dy)
         finally:
             interp.close()
-        if strong or finite(dys) or any_nan(ys) or not finite(tangents):
+        if strong or all(map(is_staged, ys)):
+            break  # the graph will run on other values too: operations decided
+        if finite(dys) or any_nan(ys) or not finite(tangents):
             break
     return spec, ys, dys
 
 
 def _zero_tangent(y: Any) -> Array:
-    return zeros(type_of(np.asarray(y) if known(y) is y else y))
+    return zeros(type_of(y if isinstance(y, Tracer) else np.asarray(y)))
 
 
 def jvp(
@@ -211,6 +216,18 @@ def jvp(
 
     Source: Griewank & Walther, Evaluating Derivatives, 2nd ed. (2008), section 3.1.
     """
+
+    def pushed(primals: Any, tangents: Any) -> tuple[Any, ...]:
+        return _jvp(f, primals, tangents, has_aux)
+
+    run = fastest(pushed, "jvp", f, has_aux=has_aux)
+    found: tuple[Any, ...] = run(primals, tangents)
+    return found
+
+
+def _jvp(
+    f: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool
+) -> tuple[Any, ...]:
     with at_the_edge():
         if not isinstance(primals, tuple | list):
             raise ShapeMismatch(

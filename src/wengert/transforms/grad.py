@@ -60,12 +60,22 @@ def value_and_grad(
     >>> value_and_grad(lambda w, x: (w * x) ** 2)(3.0, 2.0)
     (np.float64(36.0), 24.0)
     """
-
-    @named_after(
+    return named_after(
         f, "value_and_grad", f"The value of {name_of(f)} and its gradient.",
         argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int,
-    )  # fmt: skip
-    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    )(_both(f, argnums, has_aux, holomorphic, allow_int))  # fmt: skip
+
+
+def _both(
+    f: Callable[..., Any],
+    argnums: Argnums,
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
+) -> Callable[..., tuple[Any, Any]]:
+    """What `value_and_grad` returns, without a name."""
+
+    def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         with at_the_edge():
             chosen = _choose(f, args, argnums)
             numbers = (argnums,) if isinstance(argnums, int) else argnums
@@ -112,7 +122,7 @@ def value_and_grad(
             value = (y, *record.aux) if has_aux else y
             return value, gradient[0] if isinstance(argnums, int) else gradient
 
-    return wrapped
+    return both
 
 
 def grad(
@@ -131,9 +141,7 @@ def grad(
     >>> grad(lambda x: np.sin(x) * x)(0.0)
     0.0
     """
-    both = value_and_grad(
-        f, argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int
-    )
+    both = _both(f, argnums, has_aux, holomorphic, allow_int)
 
     @named_after(
         f, "grad", f"The gradient of {name_of(f)}.",

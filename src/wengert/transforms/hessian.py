@@ -9,7 +9,7 @@ from wengert.transforms.forward import jvp
 from wengert.transforms.grad import Argnums, grad
 from wengert.transforms.jacobian import jacfwd
 from wengert.transforms.leaves import like_leaves
-from wengert.transforms.naming import named_after
+from wengert.transforms.naming import fastest, named_after
 
 
 def hessian(
@@ -54,8 +54,9 @@ def hessian(
     )
 
     @named_after(
-        f, "hessian", f"The Hessian of {name_of(f)}.", argnums=argnums, chunk=chunk
-    )
+        f, "hessian", f"The Hessian of {name_of(f)}.", argnums=argnums, chunk=chunk,
+        has_aux=has_aux, holomorphic=holomorphic,
+    )  # fmt: skip
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return columns(*args, **kwargs)
 
@@ -83,6 +84,14 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
 
     Source: Pearlmutter, Fast exact multiplication by the Hessian (1994).
     """
+
+    def product(primals: Any, tangents: Any) -> Any:
+        return _hvp(f, primals, tangents)
+
+    return fastest(product, "hvp", f)(primals, tangents)
+
+
+def _hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     with at_the_edge():
         several = isinstance(primals, tuple)
         xs = primals if several else (primals,)

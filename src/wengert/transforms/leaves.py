@@ -79,26 +79,28 @@ def check_tangent(t: Any, primal: Array) -> Array:
     return _check_like(t, type_of(primal), "tangent", "the primal")
 
 
-def _check_like(c: Any, type: Type, what: str, other: str) -> Array:
+def _check_like(c: Any, wanted: Type, what: str, other: str) -> Array:
+    if type(c) is np.ndarray and c.shape == wanted.shape and c.dtype == wanted.dtype:
+        return fixed(c)
     c = check_numbers(
-        c, f"A {what} is an array of {other}'s type {type}.", f"the {what}"
+        c, f"A {what} is an array of {other}'s type {wanted}.", f"the {what}"
     )
-    if c.shape != type.shape:
+    if c.shape != wanted.shape:
         raise ShapeMismatch(
             explain(
-                f"The {what} must have {other}'s shape {type.shape}.",
+                f"The {what} must have {other}'s shape {wanted.shape}.",
                 f"shape {c.shape}",
-                f"np.broadcast_to(..., {type.shape}) if broadcasting is meant.",
+                f"np.broadcast_to(..., {wanted.shape}) if broadcasting is meant.",
             )
         )
-    if c.dtype.kind == "c" and type.dtype.kind != "c":
+    if c.dtype.kind == "c" and wanted.dtype.kind != "c":
         raise TypeMismatch(
             explain(
-                f"The {what} must have {other}'s dtype {type.dtype}.",
+                f"The {what} must have {other}'s dtype {wanted.dtype}.",
                 f"dtype {c.dtype}",
-                f"convert it: .astype({type.dtype}), or .real for a real result.",
+                f"convert it: .astype({wanted.dtype}), or .real for a real result.",
             )
         )
-    if c.dtype != type.dtype and type.dtype.kind in "fc":
-        return c.astype(type.dtype)
+    if c.dtype != wanted.dtype and wanted.dtype.kind in "fc":
+        return c.astype(wanted.dtype)
     return c

@@ -18,7 +18,7 @@ class Transformed:
         self, call: Callable[..., Any], transform: str, f: Any, options: Any
     ) -> None:
         self._call = call
-        self._made_by = (transform, f, options)
+        self._made_by = (transform, f, None if options is None else dict(options))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call(*args, **kwargs)
@@ -42,6 +42,20 @@ class Transformed:
         return _transformed, self._made_by
 
 
+# Kinds of functions that have faster forms of their transforms. Gets the transform, its
+# name, the function and the options; returns what to call, or None for no such form.
+FASTER: dict[type, Callable[[Callable[..., Any], str, Any, Any], Any]] = {}
+
+
+def fastest(
+    run: Callable[..., Any], transform: str, f: Any, **options: Any
+) -> Callable[..., Any]:
+    """`run`, which applies a transform to `f`; or the faster form that `f` has."""
+    find = FASTER.get(type(f))
+    found = None if find is None else find(run, transform, f, options)
+    return run if found is None else found
+
+
 def _transformed(transform: str, f: Any, options: dict[str, Any]) -> Any:
     import wengert  # the public names stand above this module
 
@@ -59,7 +73,12 @@ def named_after(
     """
 
     def name(wrapped: Callable[..., Any]) -> Callable[..., Any]:
-        made = Transformed(wrapped, transform, f, options or None)
+        made = dressed(wrapped)
+        call = fastest(made, transform, f, **options) if options else made
+        return made if call is made else dressed(call)
+
+    def dressed(call: Callable[..., Any]) -> Transformed:
+        made = Transformed(call, transform, f, options or None)
         functools.update_wrapper(made, f, assigned=("__module__",), updated=())
         made.__name__ = f"{transform}_of_{getattr(f, '__name__', 'function')}"
         made.__qualname__ = made.__name__

@@ -16,6 +16,7 @@ from wengert.core.bind import (
     Interpreter,
     Tracer,
     bind,
+    bind_two,
     check_kind,
     dressed,
     fixed,
@@ -154,7 +155,7 @@ class Reverse(Interpreter):
             return self.process(op, (x,), NO_PARAMS)
         parent, value = x.mark, x.value
         if isinstance(value, Tracer):
-            y = bind(op, value)
+            y = value.interp.unary(op, value)
         else:
             try:
                 y = op.evaluate(value)
@@ -192,7 +193,7 @@ class Reverse(Interpreter):
             else:
                 below = True
         if below:
-            y = bind(op, a, b)
+            y = bind_two(op, a, b)
         else:
             try:
                 y = op.evaluate(a, b)

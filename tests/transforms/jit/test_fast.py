@@ -99,6 +99,14 @@ STRUCTURES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "nested": (lambda t: [t[0]["x"] + t[1][0], None, "s"], (({"x": X}, [X]),)),
     "named tuple": (lambda p: Pair(p.b, p.a * 2.0), (Pair(X, X + 1.0),)),
     "dataclass": (lambda p: Point(p.y, p.x * 2.0), (Point(X, X + 1.0),)),
+    "containers in others": (
+        lambda p: Point({"a": Pair(p.x, [p.y])}, (p.y, Point(p.x, None))),
+        (Point(X, X + 1.0),),
+    ),
+    "dict of nine": (
+        lambda d: {(k, 1): v * 2.0 for k, v in d.items()},
+        ({k: X + k for k in range(9)},),
+    ),
     "float": (lambda x, r: (x * r, r + 1.0), (X, 0.5)),
     "int": (lambda x, n: (x * n, n + 1), (X, 3)),
     "numpy scalars": (lambda a, b: a * b, (np.float64(2.0), np.float32(3.0))),
@@ -130,6 +138,19 @@ def test_the_second_call_is_native(name: str) -> None:
     assert path.call == "native"
     assert path.calls == 4
     assert "called:   native" in str(path)
+
+
+@pytest.mark.parametrize("n", [1, 5, 6, 20])
+def test_each_call_returns_a_dict_of_its_own(n: int) -> None:
+    f = wg.jit(lambda x: {f"k{i}": x * float(i) for i in range(n)})
+    f(X)
+    first, second = f(X), f(X)
+    first.clear()
+    first["other"] = X
+    assert list(second) == [f"k{i}" for i in range(n)]
+    third = f(X + 1.0)
+    assert list(third) == list(second)
+    np.testing.assert_array_equal(third[f"k{n - 1}"], (X + 1.0) * (n - 1))
 
 
 def test_keywords_and_static_arguments() -> None:
@@ -530,7 +551,7 @@ def test_threads_get_their_own_results() -> None:
 def test_a_compiler_that_fails_is_told_of_and_stood_in_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(graph: Any) -> Any:
+    def broken(graph: Any, passes: Any = None, level: int = 1) -> Any:
         raise RuntimeError("no such register")
 
     monkeypatch.setattr(wg.native, "compile", broken, raising=False)

@@ -7,38 +7,67 @@ guard that answered differently, or -1.
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wengert.core.bind import bind
 from wengert.core.memory import owned
 from wengert.core.types import Array
+from wengert.graph.compiling import Passes, know
 from wengert.graph.graph import CONSTANT, PART, Graph, Node, topological
 from wengert.graph.stage import Guard
+from wengert.transforms.jit.numbers import PYTHON_NUMBER
+
+know(PYTHON_NUMBER)
 
 
 class CompileWarning(UserWarning):
     """A graph that native code should run is run by NumPy."""
 
 
+class Backend(NamedTuple):
+    """What runs graphs.
+
+    Attributes:
+        name: "native", or "numpy" for the reference.
+        level: of optimisation of native code, 0 to 3.
+    """
+
+    name: str = "native"
+    level: int = 1
+
+
 Program = Callable[[list[Array]], tuple[list[Array], int]]
 
 
-def program(graph: Graph, backend: str) -> tuple[Program, str]:
-    """A program for the graph, and the name of the backend that made it."""
-    made = _native(graph) if backend != "numpy" else None
-    return (made, "native") if made is not None else (Reference(graph), "numpy")
+def program(
+    graph: Graph, backend: Backend, passes: Passes | None = None
+) -> tuple[Program, Backend]:
+    """A program for the graph, and the backend that made it.
+
+    Args:
+        graph: its guards are asked.
+        backend: what is wanted; NumPy stands in where native code can't be had.
+        passes: what the graph goes through before; code that was compiled of an equal
+            graph spares it that.
+    """
+    if backend.name == "native":
+        made = _native(graph, passes, backend.level)
+        if made is not None:
+            return made, backend
+    reference = Reference(graph if passes is None else passes.run(graph))
+    return reference, backend._replace(name="numpy")
 
 
-def _native(graph: Graph) -> Program | None:
+def _native(graph: Graph, passes: Passes | None, level: int) -> Program | None:
     """The compiled program; None where native code can't be had."""
     try:
         from wengert.native import compile as compiled
     except ImportError:
         return None
     try:
-        made: Program = compiled(graph)
+        made: Program = compiled(graph, passes, level)
     except Exception as error:
         warnings.warn(
             f"`{graph.name}` runs in NumPy, because compiling it failed: "
@@ -51,13 +80,13 @@ def _native(graph: Graph) -> Program | None:
     return made
 
 
-def flat(run: Program, backend: str) -> Callable[..., tuple[Array, ...]]:
+def flat(run: Program, backend: Backend) -> Callable[..., tuple[Array, ...]]:
     """A program without guards, as a function of its arrays; native if it can be."""
 
     def slow(*arrays: Array) -> tuple[Array, ...]:
         return tuple(x if x.shape else x[()] for x in owned(run([*arrays])[0]))
 
-    if backend != "native":
+    if backend.name != "native":
         return slow
     from wengert.transforms.jit.fast import flat_call
 

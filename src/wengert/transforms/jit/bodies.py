@@ -20,8 +20,8 @@ from wengert.ops.batching import Args, Mapped, Params
 from wengert.ops.strong import strong_product
 from wengert.transforms.batch import map_flat
 from wengert.transforms.forward import jvp
-from wengert.transforms.jit.backend import flat, program
-from wengert.transforms.jit.pieces import SHIFTED
+from wengert.transforms.jit.backend import Backend, flat, program
+from wengert.transforms.jit.pieces import PASSES
 from wengert.transforms.reverse import vjp
 
 # So many derived graphs are kept of one graph; sizes of mapped axes may be many.
@@ -37,13 +37,17 @@ class Body:
     Attributes:
         graph: its steps, before the passes.
         backend: what runs them.
+        types: those of the arguments.
+        inexact: which results have derivatives.
     """
 
-    __slots__ = ("_derived", "_lock", "_run", "backend", "graph")
+    __slots__ = ("_derived", "_lock", "_run", "backend", "graph", "inexact", "types")
 
-    def __init__(self, graph: Graph, backend: str) -> None:
+    def __init__(self, graph: Graph, backend: Backend) -> None:
         self.graph = graph
         self.backend = backend
+        self.types = [n.type for n in graph.inputs]
+        self.inexact = [i for i, n in enumerate(graph.outputs) if is_inexact(n.dtype)]
         self._run: Callable[..., Any] | None = None
         self._derived: dict[Any, Body] = {}
         self._lock = threading.Lock()
@@ -55,24 +59,20 @@ class Body:
         """The results, compiled."""
         if self._run is None:
             with self._lock:
-                optimized = self.graph.optimize(without=SHIFTED)
-                self._run = flat(*program(optimized, self.backend))
-        given = [
-            _in_dtype_of(n.type, x)
-            for x, n in zip(arrays, self.graph.inputs, strict=True)
-        ]
+                self._run = flat(*program(self.graph, self.backend, PASSES))
+        given = [_in_dtype_of(t, x) for x, t in zip(arrays, self.types, strict=True)]
         return [*self._run(*given)]
 
-    def derived(self, key: Any, f: Flat, types: list[Type]) -> "Body":
+    def derived(self, key: Any, f: Flat, types: Callable[[], list[Type]]) -> "Body":
         """The body of `f`, which uses this one's graph; made once for each key."""
-        with self._lock:
-            found = self._derived.get(key)
+        found = self._derived.get(key)
         if found is None:
+            inputs = [(t, None) for t in types()]
             graph = stage(
                 lambda *items: f([*items]),
-                [(t, None) for t in types],
+                inputs,
                 lambda tracers: tracers,
-                [""] * len(types),
+                [""] * len(inputs),
             )
             graph.name = f"{key[0]}_of_{self.graph.name}"
             found = Body(graph, self.backend)
@@ -81,16 +81,6 @@ class Body:
                     self._derived.clear()
                 self._derived[key] = found
         return found
-
-    @property
-    def types(self) -> list[Type]:
-        """Those of the arguments."""
-        return [n.type for n in self.graph.inputs]
-
-    @property
-    def inexact(self) -> list[int]:
-        """Which results have derivatives."""
-        return [i for i, n in enumerate(self.graph.outputs) if is_inexact(n.dtype)]
 
     def at(self, which: tuple[int, ...], args: list[Array]) -> Callable[..., Any]:
         """The results that have derivatives, as a function of these arguments."""
@@ -113,8 +103,11 @@ class Body:
             f = self.at(which, items[:n])
             return [*vjp(f, *(items[i] for i in which))[1](items[n:])]
 
-        cts = [_strong(self.graph.outputs[i].type) for i in self.inexact]
-        return self.derived(("pullback", which), pulled, [*self.types, *cts])
+        def types() -> list[Type]:
+            results = self.graph.outputs
+            return [*self.types, *(_strong(results[i].type) for i in self.inexact)]
+
+        return self.derived(("pullback", which), pulled, types)
 
     def with_gradient(self, which: tuple[int, ...]) -> "Body":
         """Arguments to the one result, a real number, and its gradients by `which`."""
@@ -123,7 +116,7 @@ class Body:
             y, pull = vjp(self.at(which, items), *(items[i] for i in which))
             return [*y, *pull([np.ones((), y[0].dtype)[()]])]
 
-        return self.derived(("gradient", which), both, self.types)
+        return self.derived(("gradient", which), both, lambda: self.types)
 
     def pushforward(self, which: tuple[int, ...]) -> "Body":
         """(arguments, tangents of `which`) to tangents of the inexact results."""
@@ -134,15 +127,19 @@ class Body:
             found: list[Array] = jvp(f, [items[i] for i in which], items[n:])[1]
             return found
 
-        tangents = [_strong(self.types[i]) for i in which]
-        return self.derived(("tangents", which), pushed, [*self.types, *tangents])
+        def types() -> list[Type]:
+            return [*self.types, *(_strong(self.types[i]) for i in which)]
+
+        return self.derived(("tangents", which), pushed, types)
 
     def batched(self, size: int, mapped: Mapped) -> "Body":
         """The results for all items at once."""
-        types = [
-            Type((size, *t.shape), t.dtype) if m else t
-            for t, m in zip(self.types, mapped, strict=True)
-        ]
+
+        def types() -> list[Type]:
+            return [
+                Type((size, *t.shape), t.dtype) if m else t
+                for t, m in zip(self.types, mapped, strict=True)
+            ]
 
         def items(leaves: list[Array]) -> list[Array | None]:
             return map_flat(self._inlined, size, leaves, [*mapped])

@@ -69,6 +69,7 @@ class Survey:
         full: whether the walk ended before it had seen everything.
         asking: the name of a place where code asks for the type of a value and would
             get that of a traced one; "" if there is none.
+        names: all names that the code reads.
     """
 
     def __init__(self) -> None:
@@ -77,6 +78,7 @@ class Survey:
         self.traced = False
         self.full = False
         self.asking = ""
+        self.names: set[str] = set()
 
 
 def survey(f: Any, objects: list[tuple[int, Any]], raw: bool) -> Survey:
@@ -101,7 +103,8 @@ class _Walk:
     def __init__(self, names: frozenset[str] | None, raw: bool) -> None:
         self.survey = Survey()
         self.allowed = names
-        self.names: set[str] = set(names or ())
+        self.names = self.survey.names
+        self.names.update(names or ())
         self.raw = raw
         self.seen: dict[int, int] = {}
         self.keep: list[Any] = []

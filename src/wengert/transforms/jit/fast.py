@@ -17,7 +17,7 @@ from wengert.graph.graph import Node
 from wengert.native import callable as calls
 from wengert.native import capi, entry
 from wengert.native.path import Path as NativePath
-from wengert.native.program import Program, Segment
+from wengert.native.running import Program, Segment
 from wengert.transforms.jit.parts import Open, Unfit, dict_of, folded, static
 from wengert.transforms.jit.paths import Path
 from wengert.transforms.jit.places import Captured
@@ -44,10 +44,10 @@ def native_path(path: Path, call: Call, kwargs: dict[str, Any]) -> NativePath:
     signature = entry.Signature(
         arguments=_arguments(looked),
         keywords=_keywords(looked, kwargs),
-        captured=(*looked.captured(), *_constants(len(path.graph.inputs), segment)),
+        captured=(*looked.captured(), *_constants(len(program.inputs), segment)),
         result=result,
         dropped=dropped,
-        arena=segment.module.arena,
+        arena=segment.arena,
         unlock=_size(segment) > _LONG,
     )
     try:
@@ -66,15 +66,15 @@ def flat_call(program: Any, slow: Callable[..., Any]) -> Callable[..., Any]:
     segment = program.native if isinstance(program, Program) else None
     if segment is None or capi.supported() is not None:
         return slow
-    slots = {n: i for i, n in enumerate(segment.module.outputs)}
-    inputs, outputs = program.graph.inputs, program.graph_outputs
+    slots = {n: i for i, n in enumerate(segment.outputs)}
+    inputs, outputs = program.inputs, program.outputs
     signature = entry.Signature(
         tuple(entry.Leaf(i, n.dtype, n.shape, _kind(n)) for i, n in enumerate(inputs)),
         entry.Tuple(
             tuple(entry.Out(slots[n], n.dtype, n.shape, _kind(n)) for n in outputs)
         ),
         captured=tuple(_constants(len(inputs), segment)),
-        arena=segment.module.arena,
+        arena=segment.arena,
         unlock=_size(segment) > _LONG,
     )
     made = calls.make(slow)
@@ -105,7 +105,7 @@ def _program(path: Path) -> Program:
 
 
 def _size(segment: Segment) -> int:
-    nodes = (*segment.module.inputs, *segment.module.outputs)
+    nodes = (*segment.inputs, *segment.outputs)
     return sum(n.type.size for n in nodes)
 
 
@@ -113,7 +113,7 @@ def _constants(first: int, segment: Segment) -> list[entry.Fixed]:
     """The graph's arrays: inputs of the program after those of the graph."""
     return [
         entry.Fixed(i, np.require(n.params["value"], n.dtype, ["C", "A"]))
-        for i, n in enumerate(segment.module.inputs)
+        for i, n in enumerate(segment.inputs)
         if i >= first
     ]
 
@@ -191,7 +191,9 @@ def _leaf(looked: Captured, leaf: Leaf, x: Any, slot: int | None, check: Any) ->
         if leaf.strides is not None:
             raise Unfit("an argument isn't in C order")
         return looked.array(slot)
-    python: dict[str, entry.Kind] = {"scalar": "scalar", "int": "int", "float": "float"}
+    python: dict[str, entry.Kind] = {
+        "scalar": "scalar", "int": "int", "float": "float", "complex": "complex",
+    }  # fmt: skip
     dtype = looked.types[slot].dtype
     return entry.Leaf(slot, dtype, (), python[kind], strict=kind == "int")
 
@@ -212,13 +214,13 @@ def _result(
     path: Path, program: Program, segment: Segment
 ) -> tuple[Any, tuple[entry.Out, ...]]:
     """How the result is put together, and the outputs that aren't in it."""
-    slots = {n: i for i, n in enumerate(segment.module.outputs)}
+    slots = {n: i for i, n in enumerate(segment.outputs)}
     parts: list[Any] = []
     for out in path.staged.outs:
         if out.kind == "static":
             parts.append(entry.Static(out.of))
             continue
-        node = program.graph_outputs[out.of]
+        node = program.outputs[out.of]
         kind = out.kind if out.kind != "number" else _number(node.dtype)
         parts.append(entry.Out(slots[node], node.dtype, node.shape, kind))  # type: ignore[arg-type]
     shown = {p.slot for p in parts if isinstance(p, entry.Out)}
@@ -250,11 +252,17 @@ def _container(spec: Any, parts: list[Any]) -> Any:
             return Open([*x.values()], lambda parts: entry.Dict(tuple(x), parts))
         if x is None:
             return entry.Static(None)
+        if isinstance(x, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
+            return Open(list(x), lambda parts: entry.Make(kind, parts))
+        put = tree.assembler(kind)
+        if put is not None:
+            fields = [getattr(x, f.name) for f in dataclasses.fields(x)]
+            return Open(fields, lambda parts: entry.Make(put, parts))
         raise Unfit("a container of another kind")
 
     try:
         return folded(tree.unflatten(spec, [_Place(p) for p in parts]), take)
-    except Unfit:  # a named tuple, a dataclass …: optree puts it together
+    except Unfit:  # what the user registered: optree puts it together
 
         def make(*leaves: Any) -> Any:
             return tree.unflatten(spec, leaves)

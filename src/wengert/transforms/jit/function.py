@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from wengert.core.bind import Tracer
 from wengert.core.errors import (
     WengertError,
     at_the_edge,
@@ -18,13 +19,17 @@ from wengert.core.errors import (
 )
 from wengert.graph.graph import Graph
 from wengert.graph.stage import input_names
+from wengert.transforms.jit.backend import Backend
 from wengert.transforms.jit.capture import current
+from wengert.transforms.jit.explained import explained
 from wengert.transforms.jit.paths import Miss, Path, overlap
 from wengert.transforms.jit.report import Report, of_path
 from wengert.transforms.jit.signature import Arguments, Call, Traced, Unknown
 from wengert.transforms.jit.staging import OuterTrace, staged
 from wengert.transforms.jit.under import Inline, Watched, applied, check, watched
+from wengert.transforms.jit.whole import kept_under, whole
 from wengert.transforms.jit.world import COMPILED, is_users
+from wengert.transforms.naming import FASTER
 
 # Errors that may come of what traced values can't do, wherever they are raised.
 _OF_TRACES = (WengertError, TypeError, AttributeError)
@@ -83,6 +88,7 @@ class Jit(metaclass=_Kind):
         static_argnames: Any,
         max_paths: int,
         backend: str,
+        level: int,
     ) -> None:
         functools.update_wrapper(self, f, updated=())
         if type(f) not in COMPILED:
@@ -95,11 +101,13 @@ class Jit(metaclass=_Kind):
         self.function = f
         self.options = {
             "static_argnums": static_argnums, "static_argnames": static_argnames,
-            "max_paths": max_paths, "backend": backend,
+            "max_paths": max_paths, "backend": backend, "level": level,
         }  # fmt: skip
         self.arguments = Arguments(f, static_argnums, static_argnames)
         self.max_paths = max_paths
-        self.backend = backend
+        self.backend = Backend(backend, level)
+        self.wholes: dict[Any, Any] = {}  # its transforms, compiled (see `whole`)
+        self.is_whole = False
         self._lock = threading.RLock()
         self._native: Any = None  # a weak reference to the native function
         self._chain: list[tuple[Any, Path]] = []  # its paths, and which ones they are
@@ -141,9 +149,13 @@ class Jit(metaclass=_Kind):
             self._kept: dict[Any, _Kept] = {}
             self._eager: Counter[str] = Counter()
             self._notes: list[str] = []
+        for transformed in list(self.wholes.values()):
+            transformed.clear()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`f(*args, **kwargs)`."""
+        if any(isinstance(x, Tracer) for x in args):
+            return self._under(args, kwargs)
         try:
             call = self.arguments.take_apart(args, kwargs)
         except Traced:
@@ -196,7 +208,8 @@ class Jit(metaclass=_Kind):
                 if found is not None:
                     return found[0]
             if len(kept.paths) >= self.max_paths:
-                self._warn(kept, call)
+                if not self.is_whole:  # else `f` itself goes on, which may warn
+                    self._warn(kept, call)
                 return self._plainly("there are too many paths", args, kwargs)
             reason = self._reason(call, miss)
             try:
@@ -208,7 +221,7 @@ class Jit(metaclass=_Kind):
                     raise
                 kept.full = True
                 why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-                return self._plainly(why, args, kwargs)
+                return self._plainly(why, args, kwargs, error)
             if path.staged.writes and overlap(call.leaves):
                 why = "arrays that are written into share memory"
                 return self._plainly(why, args, kwargs)
@@ -276,7 +289,7 @@ class Jit(metaclass=_Kind):
             places, failed, _ = current(path.staged.checks, call.leaves)
             if failed is not None:
                 continue
-            if not path.graph.guards:
+            if not path.staged.graph.guards:
                 path.count()
                 return path, places, []
             result = path.run(call.leaves)
@@ -297,7 +310,7 @@ class Jit(metaclass=_Kind):
             except Exception:  # the function itself will raise, if it should
                 kept.inline.add(found.mapped)
                 raise Inline from None
-            path.staged = path.staged._replace(result=None, written=[])
+            path.staged = path.staged._replace(outcome=_gone)
             if not path.staged.effects:
                 kept.paths = [path, *kept.paths]
             try:
@@ -328,7 +341,7 @@ class Jit(metaclass=_Kind):
     def _first(self, path: Path, call: Call) -> Any:
         """The first result, of the compiled path: all calls agree to the bit."""
         staged = path.staged
-        path.staged = staged._replace(result=None, written=[])
+        path.staged = staged._replace(outcome=_gone)
         if not staged.effects:
             try:
                 found = path.run(call.leaves)
@@ -336,12 +349,26 @@ class Jit(metaclass=_Kind):
                 found = Miss("")
             if not isinstance(found, Miss):
                 return found[0]
-        path.write(staged.written, call.leaves)
-        return staged.result
+        result, written = staged.outcome()
+        path.write(written, call.leaves)
+        return result
 
-    def _plainly(self, why: str, args: Any, kwargs: Any) -> Any:
+    def _plainly(
+        self, why: str, args: Any, kwargs: Any, error: Exception | None = None
+    ) -> Any:
+        """A plain run; where it fails as staging did, with `error`, the clearer one."""
         self._eager[why] += 1
-        return self.function(*args, **kwargs)
+        try:
+            with at_the_edge():
+                return self.function(*args, **kwargs)
+        except Exception as own:
+            clearer = None if error is None else explained(error, own)
+            if clearer is None:
+                raise
+        try:
+            raise clearer from None
+        finally:
+            error = clearer = None  # else they and this frame would keep each other
 
     def _names(self, call: Call) -> list[str]:
         positional, named = call.arguments(call.leaves)
@@ -359,7 +386,9 @@ class Jit(metaclass=_Kind):
             return
         kept.full = True
         lines = Counter(
-            line for path in kept.paths for line in {g.line for g in path.graph.guards}
+            line
+            for path in kept.paths
+            for line in {g.line for g in path.staged.graph.guards}
         )
         forks = [line for line, _ in lines.most_common(1)]
         where = f"most fork at `{forks[0]}`" if forks else kept.paths[0].reason
@@ -384,7 +413,8 @@ class Jit(metaclass=_Kind):
         """The paths, why each was made, what they read and where they run."""
         name = getattr(self, "__name__", "function")
         found = [of_path(p) for p in self.paths]
-        return Report(name, found, dict(self._eager), list(self._notes))
+        wholes = [w.report() for w in self.wholes.values()]
+        return Report(name, found, dict(self._eager), list(self._notes), wholes)
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The graph of the path that these arguments take, made if need be."""
@@ -417,7 +447,23 @@ COMPILED.add(Jit)
 def compiled(f: Callable[..., Any], **options: Any) -> Any:
     """What `jit` returns: a native function where there can be one."""
     made = Jit(f, **options)
-    return made if made.backend == "numpy" else made.as_native()
+    called = made if made.backend.name == "numpy" else made.as_native()
+    FASTER[type(called)] = _transformed
+    return called
+
+
+def _transformed(made: Any, transform: str, f: Any, options: Any) -> Any:
+    """`made`, a transform of the compiled function `f`, compiled; None: it isn't."""
+    core = vars(f).get("__jit__", f)
+    key = kept_under(transform, options)
+    if key is None or (transform in ("jvp", "hvp") and core.arguments.has_static):
+        return None  # their arguments are primals and tangents, not those of `f`
+    return whole(core, key, made, compiled)
+
+
+def _gone() -> tuple[Any, list[Any]]:
+    """The outcome of the run that was staged, once it isn't needed any more."""
+    return None, []
 
 
 def _again(f: Any, options: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wengert.core.bind import Tracer
+from wengert.core.bind import NO_PARAMS, Tracer
 from wengert.core.op import Op
 from wengert.core.types import Array, Shape, type_of
 from wengert.graph.graph import INPUT, Node
@@ -64,6 +64,21 @@ class JitStage(Stage):
         if node.op is INPUT:
             self.touched.add(node)
         return node.type.dtype
+
+    # Ufuncs and operators are no callbacks, and most of all operations.
+
+    def unary(self, op: Op, x: Tracer) -> Any:
+        """`process` for one argument and no parameters."""
+        if x.interp is self and x.mark.op is INPUT:
+            self.touched.add(x.mark)
+        return Stage.process(self, op, (x,), NO_PARAMS)
+
+    def binary(self, op: Op, a: Array, b: Array) -> Any:
+        """`process` for two arguments and no parameters."""
+        for x in (a, b):
+            if isinstance(x, Tracer) and x.interp is self and x.mark.op is INPUT:
+                self.touched.add(x.mark)
+        return Stage.process(self, op, (a, b), NO_PARAMS)
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
         """As `Stage`; captured arrays that take part are noted."""

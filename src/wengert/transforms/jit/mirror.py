@@ -178,10 +178,8 @@ class Mirror:
         if id(x) in self.originals:
             return self.originals[id(x)]
         if isinstance(x, Tracer):
-            for array, tracer, _ in self.arrays.values():
-                if tracer is x:
-                    return array
-            return known(x)
+            array = self.array_of(x)
+            return known(x) if array is None else array
         if isinstance(x, FunctionType):
             return self._plain_function(x)
         if isinstance(x, MethodType):
@@ -193,6 +191,13 @@ class Mirror:
         if type(x) is dict:
             return {k: self.plain(v) for k, v in x.items()}
         return x
+
+    def array_of(self, x: Tracer) -> Any:
+        """The user's array that a tracer is the handle of, or None."""
+        for array, tracer, _ in self.arrays.values():
+            if tracer is x:
+                return array
+        return None
 
     def _plain_function(self, f: FunctionType) -> FunctionType:
         """A function that was made while staging, such as a lambda, as made outside."""
@@ -216,14 +221,14 @@ def _items(x: Any) -> dict[Any, Any]:
 def _isinstance(x: Any, kinds: Any) -> bool:
     """As Python's, of what a traced value stands for: part of the signature."""
     if isinstance(x, Tracer) and isinstance(x.interp, JitStage):
-        return isinstance(x, kinds) or isinstance(x.value, kinds)
+        return isinstance(x, kinds) or isinstance(known(x), kinds)
     return isinstance(x, kinds)
 
 
 def _hasattr(x: Any, name: str) -> bool:
     """As Python's, likewise."""
     if isinstance(x, Tracer) and isinstance(x.interp, JitStage):
-        return hasattr(x.value, name)
+        return hasattr(known(x), name)
     return hasattr(x, name)
 
 
@@ -233,7 +238,7 @@ class _Kind(type):
         if len(args) > 1 or kwargs:
             return type(*args, **kwargs)
         if isinstance(x, Tracer) and isinstance(x.interp, JitStage):
-            return type(x.value)
+            return type(known(x))
         return type(x)
 
     def __instancecheck__(cls, x: Any) -> bool:

@@ -1,9 +1,10 @@
 """Python's numbers as arguments of a compiled function.
 
-A `Number` stands for an `int` or `float` that may differ from call to call. Arithmetic
-among such numbers, and with those written in the code, is Python's own: `1.0 + t` is a
-Python float, gives way to an array's dtype (NEP 50), and raises where Python raises.
-What the machine's arithmetic can't repeat exactly is asked for, and becomes a guard.
+A `Number` stands for an `int`, `float` or `complex` that may differ from call to call.
+Arithmetic among such numbers, and with those written in the code, is Python's own:
+`1.0 + t` is a Python float, gives way to an array's dtype (NEP 50), and raises where
+Python raises. What the machine's arithmetic can't repeat exactly is asked for, and
+becomes a guard.
 """
 
 import math
@@ -13,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind
+from wengert.core.bind import Tracer, bind, known
 from wengert.core.op import Linear, Op
+from wengert.core.pending import computed
 from wengert.core.types import Array, Type
 from wengert.graph.graph import Node
 from wengert.ops import batching
+from wengert.ops.complex import CONJUGATE, IMAG, REAL
 from wengert.ops.elementwise import arithmetic as a
 from wengert.ops.elementwise.rounding import PIECEWISE_CONSTANT as CONSTANT
 
@@ -25,12 +28,13 @@ from wengert.ops.elementwise.rounding import PIECEWISE_CONSTANT as CONSTANT
 # ints can be seen to fit int64.
 LARGEST = 2**31 - 1
 _MACHINE = 2**62
+_KINDS = (int, float, complex)
 _EXACT = 2**53  # up to here a float holds every int
 
 # A NumPy scalar as the Python number that it equals: its dtype gives way again.
 PYTHON_NUMBER = Op(
     name="python_number",
-    evaluate=lambda x: x if type(x) in (int, float) else x.item(),
+    evaluate=lambda x: x if type(x) in _KINDS else x.item(),
     type_of=lambda x: Type((), np.dtype(_python(x.dtype)), True),
     derivative=Linear(lambda ct, _x: ct),
     batch=batching.elementwise,
@@ -38,17 +42,23 @@ PYTHON_NUMBER = Op(
 
 
 def _python(dtype: np.dtype[Any]) -> type:
-    return int if dtype.kind in "iu" else float
+    return int if dtype.kind in "iu" else complex if dtype.kind == "c" else float
 
 
 class Number(Tracer):
-    """An `int` or `float`; `bound` is what an int's absolute value can't exceed."""
+    """An `int`, `float` or `complex`; an int's size can't exceed `bound`.
 
-    __slots__ = ("bound",)
+    `kind` is its type, which is known before its value is asked for.
+    """
 
-    def __init__(self, interp: Any, value: Any, mark: Node, bound: int) -> None:
+    __slots__ = ("bound", "kind")
+
+    def __init__(
+        self, interp: Any, value: Any, mark: Node, bound: int, kind: type | None = None
+    ) -> None:
         super().__init__(interp, value, mark)
         self.bound = bound
+        self.kind = kind or type(value)
 
     def as_array(self) -> Tracer:
         """A NumPy scalar, as transforms make of a Python number."""
@@ -58,11 +68,30 @@ class Number(Tracer):
     def like_this(self, x: Array) -> Array:
         """A Python number, as `grad` returns for one."""
         if not isinstance(x, Tracer):
-            return type(self.value)(x)
+            return self.kind(x)
         if x.interp is not self.interp:
             return x
-        node = bind(PYTHON_NUMBER, x).mark
-        return Number(self.interp, type(self.value)(x.value), node, 0)
+        made = bind(PYTHON_NUMBER, x)
+        if (self.kind, x.dtype.kind) in ((float, "f"), (complex, "c")):
+            return Number(self.interp, made.value, made.mark, 0, self.kind)
+        return Number(self.interp, self.kind(known(x)), made.mark, 0)
+
+    @property
+    def real(self) -> Any:
+        """The real part, a number of Python's of a complex one."""
+        return _part(self, REAL, "real")
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return _part(self, IMAG, "imag")
+
+    def conjugate(self) -> Any:
+        """The conjugate."""
+        if self.kind is not complex:
+            return bind(CONJUGATE, self)
+        value = computed(self.value).conjugate()
+        return _made(self, CONJUGATE, (self,), value, 0)
 
     # Each question is a guard; each operator stands in the tables below.
 
@@ -92,7 +121,7 @@ def asked(x: Any) -> Any:
     """The number itself, which the path then holds for."""
     if not isinstance(x, Number):
         return x
-    value = x.value
+    value = computed(x.value)
     x.interp.concrete(x, "int" if type(value) is int else "float")
     return value
 
@@ -102,6 +131,12 @@ def _made(x: Number, op: Op, args: tuple[Any, ...], value: Any, bound: int) -> N
     raw = bind(op, *args)
     node = bind(PYTHON_NUMBER, raw).mark
     return Number(x.interp, value, node, bound)
+
+
+def _part(x: Number, op: Op, name: str) -> Any:
+    if x.kind is not complex:
+        return getattr(Tracer, name).fget(x)
+    return _made(x, op, (x,), getattr(computed(x.value), name), 0)
 
 
 def _holds(op: Op, *args: Any) -> None:
@@ -114,7 +149,7 @@ def _bound(x: Any) -> int:
 
 
 def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Number) else x
+    return computed(x.value) if isinstance(x, Number) else x
 
 
 Plan = Callable[[Any, Any, Any], int | None]
@@ -122,15 +157,17 @@ Plan = Callable[[Any, Any, Any], int | None]
 
 def _sum(x: Any, y: Any, value: Any) -> int | None:
     bound = _bound(x) + _bound(y)
-    return bound if type(value) is float or bound < _MACHINE else None
+    return bound if type(value) is not int or bound < _MACHINE else None
 
 
 def _product(x: Any, y: Any, value: Any) -> int | None:
     bound = _bound(x) * _bound(y)
-    return bound if type(value) is float or bound < _MACHINE else None
+    return bound if type(value) is not int or bound < _MACHINE else None
 
 
 def _quotient(x: Any, y: Any, value: Any) -> int | None:
+    if type(value) is complex:  # which Python and NumPy round differently
+        return None
     if _bound(x) > _EXACT or _bound(y) > _EXACT:
         return None
     if isinstance(y, Number):
@@ -145,6 +182,8 @@ def _power(x: Any, y: Any, value: Any) -> int | None:
             return None
         bound = _bound(x) ** y
         return bound if bound < _MACHINE else None
+    if type(value) is complex or complex in (type(_value(x)), type(_value(y))):
+        return None
     if not (_value(x) > 0 and math.isfinite(value)) or type(_value(x)) is int:
         return None
     if isinstance(x, Number):
@@ -156,7 +195,7 @@ def _power(x: Any, y: Any, value: Any) -> int | None:
 def _same_kind(x: Number, other: Any) -> bool:
     if isinstance(other, Number):
         return other.interp is x.interp
-    return type(other) in (int, float)
+    return type(other) in _KINDS
 
 
 def _operator(
@@ -204,8 +243,10 @@ def _comparison(name: str, op: Op) -> Callable[..., Any]:
 
     def compare(x: Number, other: Any) -> Any:
         if _same_kind(x, other):
+            if name not in ("eq", "ne") and complex in (x.kind, type(_value(other))):
+                return NotImplemented  # Python doesn't order complex numbers
             return bool(bind(op, x, other))
-        if isinstance(other, np.ndarray | np.generic | Tracer | complex):
+        if isinstance(other, np.ndarray | np.generic | Tracer):
             return plain(x, other)
         return NotImplemented  # None, a string …: Python knows
 
@@ -213,7 +254,7 @@ def _comparison(name: str, op: Op) -> Callable[..., Any]:
 
 
 def _unary(op: Op, python: Callable[..., Any]) -> Callable[[Number], Any]:
-    return lambda x: _made(x, op, (x,), python(x.value), x.bound)
+    return lambda x: _made(x, op, (x,), python(computed(x.value)), x.bound)
 
 
 def _attach() -> None:
@@ -249,7 +290,8 @@ def _attach() -> None:
         table[f"__{name}__"] = _comparison(name, CONSTANT[ufunc])
     table["__neg__"] = _unary(a.NEGATIVE, operator.neg)
     table["__pos__"] = lambda x: x
-    table["__abs__"] = _unary(a.ABSOLUTE, abs)
+    size = _unary(a.ABSOLUTE, abs)
+    table["__abs__"] = lambda x: abs(asked(x)) if x.kind is complex else size(x)
     for name, method in table.items():
         setattr(Number, name, method)
 
@@ -266,7 +308,7 @@ def prepare() -> None:
 
 
 def number(interp: Any, value: Any, name: str) -> Number:
-    """An argument of a compiled function that is an `int` or `float`."""
+    """An argument of a compiled function that is an `int`, `float` or `complex`."""
     prepare()
     kind = type(value)
     tracer: Array = interp.input(Type((), np.dtype(kind), True), value, name)

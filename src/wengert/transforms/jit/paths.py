@@ -10,13 +10,13 @@ import numpy as np
 from wengert.core import tree
 from wengert.core.memory import owned
 from wengert.core.types import Array
-from wengert.graph.graph import CONSTANT, Node
+from wengert.graph.graph import CONSTANT, Graph, Node
 from wengert.graph.stage import Guard
-from wengert.transforms.jit.backend import Program, program
+from wengert.transforms.jit.backend import Backend, Program, program
 from wengert.transforms.jit.bodies import Body
 from wengert.transforms.jit.capture import current, in_words
 from wengert.transforms.jit.interpreter import Split
-from wengert.transforms.jit.pieces import Piece, optimized, pieces
+from wengert.transforms.jit.pieces import PASSES, Piece, optimized, pieces
 from wengert.transforms.jit.signature import Leaf
 from wengert.transforms.jit.staging import Out, Staged
 from wengert.transforms.jit.world import native_order
@@ -51,11 +51,10 @@ class Path:
 
     Attributes:
         staged: what the run left.
-        graph: the whole graph after the passes.
         body: the graph as one operation, once another transform has met it.
         reason: why it was staged.
         seconds: how long staging, passes and compiling took.
-        backend: "native" or "numpy".
+        backend: what runs it.
         slow: why its calls go through Python; "" if they needn't.
         answered: how many calls Python has answered since it was made.
     """
@@ -66,7 +65,7 @@ class Path:
         kinds: tuple[Leaf, ...],
         names: list[str],
         reason: str,
-        backend: str,
+        backend: Backend,
         began: float,
     ) -> None:
         self.number = next(_numbers)
@@ -81,10 +80,31 @@ class Path:
         self._fast: tuple[Counted, ...] = ()
         self.answers = [_key(g) for g in staged.graph.guards]
         self.body: Body | None = None
-        self.graph, self._splits = optimized(staged.graph, staged.splits)
+        self._optimized: tuple[Graph, list[Split]] | None = None
+        # What is compiled: the backend knows whether one program needs the passes.
+        self._whole, self._splits = staged.graph, staged.splits
+        if staged.splits:
+            self._whole, self._splits = self._passed()
         self._segments: list[tuple[Piece, Program]] | None = None
         self._lock = threading.Lock()
         self.seconds = time.perf_counter() - began
+
+    @property
+    def graph(self) -> Graph:
+        """The whole graph after the passes."""
+        return self._passed()[0]
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """That of each program, after the passes."""
+        if not self._splits:
+            return [self.graph]
+        return [piece.graph for piece, _ in self.segments]
+
+    def _passed(self) -> tuple[Graph, list[Split]]:
+        if self._optimized is None:
+            self._optimized = optimized(self.staged.graph, self.staged.splits)
+        return self._optimized
 
     @property
     def segments(self) -> list[tuple[Piece, Program]]:
@@ -98,8 +118,9 @@ class Path:
     def _compiled(self) -> list[tuple[Piece, Program]]:
         began = time.perf_counter()
         segments = []
-        for part in pieces(self.graph, self._splits):
-            made, self.backend = program(part.graph, self.backend)
+        passes = None if self._splits else PASSES
+        for part in pieces(self._whole, self._splits):
+            made, self.backend = program(part.graph, self.backend, passes)
             segments.append((part, made))
         self.seconds += time.perf_counter() - began
         return segments
@@ -146,7 +167,7 @@ class Path:
         return [self._result(outputs)]
 
     def _outputs(self, given: list[Array]) -> "list[Array] | Miss":
-        values: dict[Node, Any] = dict(zip(self.graph.inputs, given, strict=False))
+        values: dict[Node, Any] = dict(zip(self._whole.inputs, given, strict=False))
         for piece, run in self.segments:
             found, failed = run([values[n] for n in piece.inputs])
             if failed >= 0:
@@ -168,7 +189,7 @@ class Path:
                 values.update(zip(split.results, arrays, strict=True))
         return [
             n.params["value"] if n.op is CONSTANT else values[n]
-            for n in self.graph.outputs
+            for n in self._whole.outputs
         ]
 
     def _write(

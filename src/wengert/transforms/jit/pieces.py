@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from wengert.graph.compiling import Passes
 from wengert.graph.graph import CONSTANT, INPUT, Graph, Node, topological
 from wengert.transforms.jit.interpreter import Split
 
@@ -34,6 +35,8 @@ def optimized(graph: Graph, splits: list[Split]) -> tuple[Graph, list[Split]]:
     n, m = len(graph.outputs), len(graph.guards)
     asked = (*(g.node for g in graph.guards), *(s.asked for s in splits))
     ends = (*graph.outputs, *asked)
+    if not asked:
+        return graph.optimize(without=SHIFTED), splits
     whole = Graph(graph.inputs, ends, name=graph.name).optimize(without=SHIFTED)
     nodes = whole.outputs
     guards = tuple(
@@ -44,6 +47,14 @@ def optimized(graph: Graph, splits: list[Split]) -> tuple[Graph, list[Split]]:
         s._replace(asked=node) for s, node in zip(splits, nodes[n + m :], strict=True)
     ]
     return Graph(graph.inputs, nodes[:n], name=graph.name, guards=guards), moved
+
+
+def _optimized(graph: Graph) -> Graph:
+    return optimized(graph, [])[0]
+
+
+# The same for a graph without splits, for the backend: it knows whether they must run.
+PASSES = Passes(f"all but {', '.join(SHIFTED)}", _optimized)
 
 
 def pieces(graph: Graph, splits: list[Split]) -> list[Piece]:

@@ -23,7 +23,7 @@ class Captured:
         inputs = path.staged.inputs
         self.slots = {i: n for n, i in enumerate(inputs)}
         self.loads = {k: len(inputs) + n for n, k in enumerate(path.staged.loads)}
-        self.types = [n.type for n in path.graph.inputs]
+        self.types = [n.type for n in path.staged.graph.inputs]
         self.children: dict[int, list[int]] = {}
         for k, check in enumerate(self.checks):
             self.children.setdefault(check.parent, []).append(k)

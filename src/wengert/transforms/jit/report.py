@@ -20,13 +20,18 @@ class PathReport:
         watched: how many other places must be as they were.
         calls: how often it was taken.
         seconds: time for staging, passes and compiling.
+        cached: whether all its native code was there already, on the disk or of an
+            equal function.
         operations: steps of the graph, after the passes.
         kernels: native loops; None without native code.
         bytes: of its constants and of its native code.
+        scratch: bytes that a call works in, beside arguments and results; they are
+            kept for the next call.
         programs: one more than the places where a shape depends on values.
         call: "native", or why calls go through Python.
         host: operations that run as host calls, and why.
         backend: "native" or "numpy".
+        level: of optimisation of its native code.
         notes: what else is to know.
     """
 
@@ -37,24 +42,30 @@ class PathReport:
     watched: int
     calls: int
     seconds: float
+    cached: bool
     operations: int
     kernels: int | None
     bytes: int
+    scratch: int
     programs: int
     call: str
     host: dict[str, str]
     backend: str
+    level: int
     notes: list[str]
 
     def __str__(self) -> str:
         kernels = "" if self.kernels is None else f", {self.kernels} kernels"
+        level = f" level {self.level}" if self.level != 1 else ""
         lines = [
             f"path for {self.signature}",
             f"  made:     {self.reason}",
             f"  taken:    {self.calls} times",
-            f"  compiled: {1e3 * self.seconds:.1f} ms, {self.backend}: "
+            f"  compiled: {1e3 * self.seconds:.1f} ms, {self.backend}{level}"
+            f"{', from the cache' if self.cached else ''}: "
             f"{self.operations} operations{kernels}, {self.programs} program"
-            f"{'s' if self.programs > 1 else ''}, {self.bytes} bytes",
+            f"{'s' if self.programs > 1 else ''}, {self.bytes} bytes, "
+            f"{self.scratch} of scratch",
         ]
         lines += [f"  guard:    {g}" for g in self.guards[:8]]
         if len(self.guards) > 8:
@@ -81,12 +92,14 @@ class Report:
         paths: a PathReport each.
         eager: why calls ran as plain Python, each reason with its number of calls.
         notes: what else is to know.
+        wholes: its transforms that were compiled as a whole, as `grad(f)`.
     """
 
     name: str
     paths: list[PathReport]
     eager: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    wholes: list["Report"] = field(default_factory=list)
 
     def __str__(self) -> str:
         n = len(self.paths)
@@ -94,19 +107,20 @@ class Report:
         lines += [str(p) for p in self.paths]
         lines += [f"plain Python, {n} times: {why}" for why, n in self.eager.items()]
         lines += [f"note: {note}" for note in self.notes]
+        lines += [str(whole) for whole in self.wholes]
         return "\n".join(lines)
 
 
 def of_path(path: Path) -> PathReport:
     """The report of one path."""
-    staged = path.staged
+    staged, graphs = path.staged, path.graphs
     nodes = [
         n
-        for piece, _ in path.segments
-        for n in piece.graph.nodes
+        for graph in graphs
+        for n in graph.nodes
         if n.op not in (INPUT, PART, CONSTANT)
     ]
-    constants = {n for p, _ in path.segments for n in p.graph.nodes if n.op is CONSTANT}
+    constants = {n for graph in graphs for n in graph.nodes if n.op is CONSTANT}
     kernels = [getattr(run, "kernels", None) for _, run in path.segments]
     return PathReport(
         signature=describe(path.kinds, path.names),
@@ -116,14 +130,17 @@ def of_path(path: Path) -> PathReport:
         watched=len(staged.checks) - len(staged.loads),
         calls=path.calls,
         seconds=path.seconds,
+        cached=all(getattr(run, "cached", False) for _, run in path.segments),
         operations=len(nodes),
         kernels=sum(kernels) if None not in kernels else None,  # type: ignore[arg-type]
         bytes=sum(getattr(n.params["value"], "nbytes", 8) for n in constants)
         + sum(getattr(run, "bytes", 0) for _, run in path.segments),
+        scratch=sum(getattr(run, "scratch", 0) for _, run in path.segments),
         programs=len(path.segments),
         call=path.slow or ("native" if path.is_fast else "no call yet"),
         host=_on_host(path, nodes),
-        backend=path.backend,
+        backend=path.backend.name,
+        level=path.backend.level,
         notes=[
             *staged.notes,
             *(f"its shape depends on values: `{s.line}`" for s in staged.splits),

@@ -25,9 +25,9 @@ class Leaf(NamedTuple):
     """One leaf of the arguments, as far as a path depends on it.
 
     Attributes:
-        kind: "array", "scalar" (of NumPy), "int", "float", "static" (compared by
-            value), "same" (by identity), "object" (by class; what is read of it is
-            watched).
+        kind: "array", "scalar" (of NumPy), "int", "float", "complex", "static"
+            (compared by value), "same" (by identity), "object" (by class; what is read
+            of it is watched).
         of: a Type, a static value, an object's identity or class.
         strides: of an array that isn't in C order: what `ravel("K")` gives, and whether
             `reshape` gives a view, depends on them.
@@ -67,6 +67,8 @@ def leaf_of(x: Any, by_value: bool = False) -> Leaf | None:
         return Leaf("array", type_of(x), strides_of(x)) if is_array(x) else None
     if kind is float and not by_value:
         return Leaf("float", None)
+    if kind is complex and not by_value:
+        return Leaf("complex", None)
     if kind is int and not by_value and -LARGEST <= x <= LARGEST:
         return Leaf("int", None)
     if isinstance(x, np.generic):
@@ -137,6 +139,7 @@ class Arguments:
             p.kind is p.VAR_KEYWORD for p in self.names
         )
         self.numbers, self.words = _static(f, static_argnums, static_argnames)
+        self.has_static = bool(self.numbers or self.words)
 
     def take_apart(
         self,
@@ -158,7 +161,7 @@ class Arguments:
         """
         static: tuple[dict[int, Any], dict[str, Any]] = ({}, {})
         fixed: tuple[Any, ...] = ()
-        if self.numbers or self.words:
+        if self.has_static:
             places = self._places(args)
             static = (
                 {i: args[i] for i in places},

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.core import tree
-from wengert.core.bind import Tracer, known
+from wengert.core.bind import Tracer, bottom
 from wengert.core.errors import TypeMismatch
+from wengert.core.pending import computed, is_array
 from wengert.graph.graph import CONSTANT, INPUT, Graph, Node, constant, topological
 from wengert.transforms.jit.capture import Check, Survey, current, survey
 from wengert.transforms.jit.interpreter import JitStage, Split
@@ -23,6 +24,10 @@ from wengert.transforms.jit.world import native_order, native_type
 STAGING: contextvars.ContextVar[JitStage | None] = contextvars.ContextVar(
     "staging", default=None
 )
+
+
+# Functions with which NumPy's floating-point errors become exceptions.
+_TRAPS = frozenset({"errstate", "seterr", "seterrcall"})
 
 
 class OuterTrace(Exception):
@@ -64,8 +69,7 @@ class Staged(NamedTuple):
         checks: what must hold of what the function read.
         outs, spec: the result's leaves and structure.
         writes: arrays that are written into.
-        written: what this run wrote there.
-        result: the result of this run.
+        outcome: the result of this run and what it wrote there, computed when asked.
         effects: whether it printed, or called back.
         notes: what the report should say.
     """
@@ -78,8 +82,7 @@ class Staged(NamedTuple):
     outs: list[Out]
     spec: Any
     writes: list[Write]
-    written: list[Any]
-    result: Any
+    outcome: Callable[[], tuple[Any, list[Any]]]
     effects: bool
     notes: list[str]
 
@@ -122,6 +125,8 @@ def staged(
         )
     run = _Run(JitStage(), kinds, raw)
     run.stage.quiet = quiet
+    if raw or not seen.names.isdisjoint(_TRAPS):
+        run.stage.waits = False  # what follows may depend on when a value is computed
     args, kwargs = call.arguments(run.arguments(call.leaves, names))
     target = f if raw else run.mirror.of(f)
     token = STAGING.set(run.stage)
@@ -151,7 +156,7 @@ class _Run:
         for i, (x, kind) in enumerate(zip(leaves, self.kinds, strict=True)):
             if kind.kind in ("array", "scalar"):
                 x = self.stage.input(native_type(kind.of), native_order(x), names[i])
-            elif kind.kind in ("int", "float"):
+            elif kind.kind in ("int", "float", "complex"):
                 x = number(self.stage, x, names[i])
             elif kind.kind in ("same", "object") and not self.raw:
                 x = self.mirror.of(x)
@@ -184,24 +189,26 @@ class _Run:
             name=_name(f),
             guards=tuple(self.stage.guards),
         )
-        if any(_is_traced_constant(n) for n in graph.nodes):
-            raise OuterTrace
-        self._check_inputs(graph)
+        self._check(graph)
         return Staged(
             graph, [i for i, _, _ in self.inputs], [k for k, _ in loads],
             self.stage.splits, checks, outs, spec,
             [w._replace(place=(w.place[0], numbers[w.place[1]]))
              if w.place[0] == "captured" else w for w in writes],
-            written,
-            tree.unflatten(spec, values), bool(effects), notes,
+            lambda: (tree.unflatten(spec, _results(values)), _results(written)),
+            bool(effects), notes,
         )  # fmt: skip
 
-    def _check_inputs(self, graph: Graph) -> None:
-        """Raises if an array took part that can't be found again at the next call."""
-        ends = (*graph.outputs, *(g.node for g in graph.guards))
-        asked = (split.asked for split in self.stage.splits)
+    def _check(self, graph: Graph) -> None:
+        """Raises if a value of an outer transform took part, or an array that can't be
+        found again at the next call."""
+        asked = [g.node for g in graph.guards]
+        asked += [split.asked for split in self.stage.splits]
         given = set(graph.inputs)
-        for n in topological((*ends, *asked)):
+        nodes = topological((*graph.outputs, *asked)) if asked else graph.nodes
+        for n in nodes:
+            if n.op is CONSTANT and isinstance(n.params["value"], Tracer):
+                raise OuterTrace
             if n.op is INPUT and n not in given:
                 raise TypeMismatch(
                     f"An array of type {n.type} took part that no name leads to."
@@ -212,19 +219,25 @@ class _Run:
         nodes: list[Node] = []
         values: list[Any] = []
         for x in leaves:
-            value = self.mirror.plain(x)
             if isinstance(x, Tracer) and x.interp is self.stage:
+                value = self.mirror.array_of(x)
+                if value is None:
+                    value = x.value
                 if type(value) in (int, float, complex) and not isinstance(x, Number):
                     value = np.asarray(value, x.dtype)[()]  # NumPy's, as from np.add
-                kind = "array" if isinstance(value, np.ndarray) else "scalar"
-                kind = "number" if isinstance(x, Number) else kind
+                kind = "number" if isinstance(x, Number) else "scalar"
+                if kind == "scalar" and is_array(value):
+                    kind = "array"
                 outs.append(Out(kind, len(nodes)))
                 nodes.append(x.mark)
-            elif type(x) is np.ndarray and x.dtype.kind in "fciub":
+                values.append(value)
+                continue
+            value = self.mirror.plain(x)
+            if isinstance(x, Tracer):
+                raise OuterTrace
+            if type(x) is np.ndarray and x.dtype.kind in "fciub":
                 outs.append(Out("array", len(nodes)))
                 nodes.append(constant(x))
-            elif isinstance(x, Tracer):
-                raise OuterTrace
             else:
                 outs.append(Out("static", value))
             values.append(value.copy() if type(value) is np.ndarray else value)
@@ -238,7 +251,7 @@ class _Run:
         def note(place: tuple[str, int], tracer: Tracer) -> None:
             found.append(Write(place, len(nodes)))
             nodes.append(tracer.mark)
-            written.append(known(tracer))
+            written.append(bottom(tracer))
 
         for i, tracer, node in self.inputs:
             if tracer.mark is not node:
@@ -282,7 +295,7 @@ class _Run:
             parent = numbers[parent] if parent >= 0 else -1
             kept.append(check._replace(parent=parent, expected=expected))
         for i, (kind, of) in enumerate(zip(self.kinds, call.kinds, strict=True)):
-            if kind.kind == "static" and of.kind in ("int", "float"):
+            if kind.kind == "static" and of.kind in ("int", "float", "complex"):
                 x, name = call.leaves[i], f"argument {i}"
                 kept.append(Check(-1, "argument", i, "equal", x, name))
         return kept, numbers
@@ -313,8 +326,10 @@ def _changed(checks: list[Check], leaves: list[Any]) -> set[int]:
         remaining[k] = failed._replace(rule="any", expected=now)
 
 
-def _is_traced_constant(node: Node) -> bool:
-    return node.op is CONSTANT and isinstance(node.params["value"], Tracer)
+def _results(values: list[Any]) -> list[Any]:
+    """The values, and arrays that are nobody else's."""
+    found = map(computed, values)
+    return [x.copy() if type(x) is np.ndarray else x for x in found]
 
 
 def _name(f: Any) -> str:
