@@ -172,8 +172,11 @@ def compiling(sizes: dict[str, Any], peers: list[str]) -> Iterator[dict[str, Any
         reference = None
         for turn in range(4):  # the first warms up what each library does once
             for name, make in makers.items():
-                if "left_out" in facts.get(name, {}) or (
-                    peers and name not in peers and not name.startswith("wengert")
+                known = facts.get(name, {})
+                if (
+                    "left_out" in known
+                    or known.get("slow")
+                    or (peers and name not in peers and not name.startswith("wengert"))
                 ):
                     continue
                 try:
@@ -183,8 +186,10 @@ def compiling(sizes: dict[str, Any], peers: list[str]) -> Iterator[dict[str, Any
                     facts[name] = {"left_out": f"{type(error).__name__}: {first:.150}"}
                     continue
                 reference = result if reference is None else reference
-                facts[name] = {"difference": difference(result, reference)}
-                if turn:
+                facts[name] = {
+                    "difference": difference(result, reference), "slow": took > 5.0
+                }  # fmt: skip
+                if turn or took > 5.0:  # then once is enough
                     times.setdefault(name, []).append(took)
         for name, found in times.items():
             facts[name].update(summary(found))

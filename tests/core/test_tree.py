@@ -77,3 +77,67 @@ def test_another_structure_is_refused_with_both() -> None:
     _, spec = tree.flatten({"a": 1.0})
     with pytest.raises(ShapeMismatch, match=r"must have the structure \{'a': \*\}"):
         tree.flatten_like(spec, [1.0], "cotangent")
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    x: object
+    y: object
+
+
+@dataclasses.dataclass
+class Checked:
+    """Counts its constructions."""
+
+    x: object
+    made = 0
+
+    def __post_init__(self) -> None:
+        Checked.made += 1
+
+
+@dataclasses.dataclass
+class Managed:
+    x: object
+
+    def _read(self) -> object:
+        return self.__dict__["kept"]
+
+    def _write(self, value: object) -> None:
+        self.__dict__["kept"] = value
+
+
+Managed.x = property(Managed._read, Managed._write)  # type: ignore[assignment]
+
+
+def test_a_dataclass_is_put_together_without_its_constructor() -> None:
+    leaves, spec = tree.flatten(Checked(1.0))
+    before = Checked.made
+    for made in (tree.unflatten(spec, leaves), tree.assembler(Checked)(1.0)):
+        assert made == Checked(1.0)
+    assert Checked.made == before + 2  # those that it was compared with
+
+
+@pytest.mark.parametrize("x", [Slotted(1.0, 2.0), Managed(3.0), Frozen(4.0)])
+def test_fields_that_are_no_plain_attributes(x: object) -> None:
+    leaves, spec = tree.flatten(x)
+    assert tree.unflatten(spec, leaves) == x
+    assemble = tree.assembler(type(x))
+    assert assemble is not None
+    assert assemble(*leaves) == x
+
+
+def test_what_the_user_registered_is_put_together_by_the_user() -> None:
+    @dataclasses.dataclass
+    class Own:
+        x: object
+
+    tree.register(Own, lambda o: ((o.x,), None), lambda _, xs: Own("mine"))
+    leaves, spec = tree.flatten(Own(1.0))
+    assert leaves == [1.0]
+    assert tree.unflatten(spec, leaves) == Own("mine")
+    assert tree.assembler(Own) is None
+
+
+def test_a_class_is_a_leaf() -> None:
+    assert tree.flatten([Layer])[0] == [Layer]

@@ -90,12 +90,12 @@ def test_the_dear_line_takes_most_of_the_time():
 
 def test_host_calls_say_why():
     def f(x):
-        return np.sum(np.abs(np.exp(x * 1j)) * x)
+        return np.sum(np.linalg.pinv(x) * x)
 
-    story = compiled(f, np.ones(4))
+    story = compiled(f, np.eye(4))
     host = [s for s in story["steps"] if s["kind"] == "host"]
     assert host
-    assert all("complex128" in s["why"] for s in host)
+    assert all(s["why"] for s in host)
     assert all(s["seconds"] > 0 for s in host)
 
 

@@ -19,6 +19,7 @@ from wengert.core.errors import (
     user_line,
 )
 from wengert.core.op import Op
+from wengert.core.pending import computed
 from wengert.core.types import Array, Shape, type_of
 
 _levels = itertools.count(1)
@@ -78,7 +79,7 @@ class Interpreter:
 
     def concrete(self, x: "Tracer", asked: str) -> Any:
         """The plain value behind `x`, for a question from Python: `bool`, `int` …"""
-        value = x.value
+        value = computed(x.value)
         return (
             value.interp.concrete(value, asked) if isinstance(value, Tracer) else value
         )
@@ -181,6 +182,15 @@ def bind(op: Op, *args: Array, **params: Any) -> Any:
         raise dressed(error, op, args, params) from None
 
 
+def bind_two(op: Op, a: Array, b: Array) -> Any:
+    """`bind` for two arguments, at least one of them traced, and no parameters."""
+    if not isinstance(b, Tracer):
+        return a.interp.binary(op, a, b)
+    if not isinstance(a, Tracer) or b.interp.level > a.interp.level:
+        return b.interp.binary(op, a, b)
+    return a.interp.binary(op, a, b)
+
+
 def dressed(
     error: Exception, op: Op, args: tuple[Array, ...], params: dict[str, Any]
 ) -> Exception:
@@ -237,6 +247,11 @@ def is_traced(x: object) -> bool:
 
 def known(x: Array) -> Array | None:
     """The plain array behind any number of levels, or None if one has no value."""
+    return computed(bottom(x))
+
+
+def bottom(x: Array) -> Any:
+    """As `known`, but a value that nobody has asked for yet stays `Pending`."""
     while isinstance(x, Tracer):
         x = x.value
     return x

@@ -35,6 +35,7 @@ class DerivativeError(WengertError, TypeError):
     """A derivative that doesn't exist, isn't known, or wasn't asked for rightly."""
 
 
+@functools.lru_cache(maxsize=4096)
 def _is_users(filename: str) -> bool:
     inside = filename.startswith(_PACKAGE) and not filename.startswith(_USERS_INSIDE)
     return not inside and not filename.startswith((_NUMPY, "<__array_function__"))
@@ -45,10 +46,14 @@ def _show(frame_file: str, line: int) -> str:
     return f"{os.path.basename(frame_file)}:{line}" + (f": {code}" if code else "")
 
 
-def user_frame() -> FrameType | None:
-    """The innermost frame on the stack that isn't wengert's or NumPy's."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _is_users(frame.f_code.co_filename):
+def user_frame(skip: int = 1) -> FrameType | None:
+    """The innermost frame on the stack that isn't wengert's or NumPy's.
+
+    Not among the innermost `skip`, which aren't looked at.
+    """
+    frame: FrameType | None = sys._getframe(skip)
+    is_users = _is_users
+    while frame is not None and not is_users(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
 

@@ -1,10 +1,12 @@
 """Nested containers, through optree: dicts, lists, tuples, dataclasses, None, …"""
 
 import dataclasses
+import inspect
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import optree
 
 from wengert.core.errors import ShapeMismatch
@@ -12,13 +14,21 @@ from wengert.core.errors import ShapeMismatch
 _NAMESPACE = "wengert"
 Spec = optree.PyTreeSpec
 _known_dataclasses: set[type] = set()
+_assemblers: dict[type, Callable[..., Any]] = {}
 _registering = threading.Lock()
+# Most of what is met, known without a look.
+_PLAIN = frozenset(
+    {np.ndarray, np.float64, np.float32, float, int, bool, complex, str, tuple, list,
+     dict}
+)  # fmt: skip
 
 
 def _is_leaf(x: Any) -> bool:
     """Registers a dataclass when it is first met; never a leaf by itself."""
     kind = type(x)
-    if dataclasses.is_dataclass(x) and kind not in _known_dataclasses:
+    if kind in _PLAIN:
+        return False
+    if dataclasses.is_dataclass(kind) and kind not in _known_dataclasses:
         with _registering:
             if kind not in _known_dataclasses:
                 _register_dataclass(kind)
@@ -32,17 +42,34 @@ def _register_dataclass(kind: type) -> None:
     def take_apart(x: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:
         return tuple(getattr(x, name) for name in names), None, names
 
-    def put_together(_: None, children: Iterable[Any]) -> Any:
-        # Not through __init__, which may validate or compute.
+    # Not through __init__, which may validate or compute.
+    def assembled(*children: Any) -> Any:
         x: Any = object.__new__(kind)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(x, name, child)
         return x
 
+    def filled(*children: Any) -> Any:
+        x: Any = object.__new__(kind)
+        x.__dict__.update(zip(names, children, strict=True))
+        return x
+
+    plain = kind.__dictoffset__ != 0 and not any(
+        inspect.isdatadescriptor(inspect.getattr_static(kind, name, None))
+        for name in names
+    )
+    put = filled if plain else assembled
     try:
-        register(kind, take_apart, put_together)
+        register(kind, take_apart, lambda _, children: put(*children))
     except ValueError:
         return  # the user registered it
+    _assemblers[kind] = put
+
+
+def assembler(kind: type) -> Callable[..., Any] | None:
+    """What makes a dataclass of its fields' values; None for what isn't one, or where
+    the user said how."""
+    return _assemblers.get(kind)
 
 
 def register(

@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+import operator
 import os
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
@@ -454,18 +455,20 @@ def topological(
 
     Nodes in `stop` are there, and their ancestors aren't on their account.
     """
-    found = {n.number: n for n in inputs}
-    pending = list(outputs)
-    seen: set[int] = set()
+    seen = set(outputs)
+    pending = list(seen)
     while pending:
         node = pending.pop()
-        if node.number in seen:
-            continue
-        seen.add(node.number)
-        found[node.number] = node
         if node not in stop:
-            pending.extend(node.inputs)
-    return [found[number] for number in sorted(found)]
+            for i in node.inputs:
+                if i not in seen:
+                    seen.add(i)
+                    pending.append(i)
+    seen.update(inputs)
+    return sorted(seen, key=_in_order)
+
+
+_in_order = operator.attrgetter("number")
 
 
 def checked(node: Node, x: Any, graph: str, name: str = "") -> Array:

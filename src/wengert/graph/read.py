@@ -23,7 +23,8 @@ def users(graph: Graph) -> dict[Node, list[Node]]:
     """For each node the nodes that use its result, in order."""
     found: dict[Node, list[Node]] = {n: [] for n in graph.nodes}
     for node in graph.nodes:
-        for i in dict.fromkeys(node.inputs):
+        inputs = node.inputs
+        for i in inputs if len(inputs) < 2 else dict.fromkeys(inputs):
             found[i].append(node)
     return found
 
@@ -183,6 +184,10 @@ def structure(graph: Graph) -> tuple[Any, ...]:
 
 def frozen(x: Any) -> Any:
     """A static parameter as something that can be compared and hashed."""
+    if type(x) in _PLAIN:
+        return x
+    if type(x) is tuple and all(type(v) in _PLAIN for v in x):  # a shape, axes
+        return ("tuple", *x)
     if isinstance(x, dict):
         return tuple((k, frozen(v)) for k, v in sorted(x.items()))
     if isinstance(x, list | tuple):
@@ -199,3 +204,6 @@ def frozen(x: Any) -> Any:
         # By bytes: nan equals itself, and -0.0 isn't 0.0.
         return (type(x).__name__, np.asarray(x).tobytes())
     return x
+
+
+_PLAIN = frozenset([int, bool, str, type(None)])

@@ -27,9 +27,17 @@ from wengert.core.errors import (
     user_line,
 )
 from wengert.core.memory import Snapshots, snapshot
-from wengert.core.op import Op
+from wengert.core.op import Op, op_named
+from wengert.core.pending import Pending, computed
 from wengert.core.types import Array, Shape, Type, type_of
-from wengert.graph.graph import INPUT, Graph, Node, constant, part
+from wengert.graph.calm import may_wait
+from wengert.graph.graph import CONSTANT, INPUT, Graph, Node, constant, part
+
+# Elements of a constant that is kept as one number, if it is the same everywhere.
+_LARGE = 4096
+
+# Bytes of values that were asked for, and that a step may keep alive by waiting.
+_HELD = 1 << 20
 
 # The names of the `with wg.scope(...)` blocks that are open, joined by "/".
 SCOPE: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
@@ -47,7 +55,7 @@ class Guard(NamedTuple):
 class Stage(Interpreter):
     """Writes nodes. A tracer's `mark` is its node, `value` what it is, or None."""
 
-    __slots__ = ("constants", "guards", "snapshots")
+    __slots__ = ("constants", "guards", "snapshots", "waits")
     verb = "staged"
     stages = True
 
@@ -56,6 +64,9 @@ class Stage(Interpreter):
         self.constants: dict[int, tuple[Array, Node]] = {}
         self.snapshots: Snapshots = {}
         self.guards: list[Guard] = []
+        # Whether values may be computed when they are asked for. Not where an error
+        # is to come of what they are.
+        self.waits = {"raise", "call"}.isdisjoint(np.geterr().values())
 
     def input(self, type: Type, value: Array | None, name: str) -> Tracer:
         """A tracer for an argument."""
@@ -93,15 +104,28 @@ class Stage(Interpreter):
 
     def process(self, op: Op, args: tuple[Array, ...], params: dict[str, Any]) -> Any:
         """Writes a node, and evaluates it where all values are known."""
-        nodes = tuple(
-            a.mark if isinstance(a, Tracer) and a.interp is self else self._constant(a)
-            for a in args
-        )
-        values = [
-            a.value if isinstance(a, Tracer) and a.interp is self else a for a in args
-        ]
+        nodes: list[Node] = []
+        values: list[Array] = []
+        y: Any = None
+        known, waits, held = True, self.waits, 0
+        for a in args:
+            if isinstance(a, Tracer) and a.interp is self:
+                node, a = a.mark, a.value
+                if a is None:
+                    known = False
+                elif isinstance(a, Pending):
+                    held += a.held
+                elif isinstance(a, np.ndarray) and node.op is not INPUT:
+                    held += a.nbytes
+            else:
+                node = self._constant(a)
+                a = _value(node)  # `a` may be written into later
+            if isinstance(a, Tracer):
+                waits = False
+            nodes.append(node)
+            values.append(a)
         try:
-            type = op.type_of(*(n.type for n in nodes), **params)
+            type = op.type_of(*[n.type for n in nodes], **params)
         except WengertError as error:
             if "\n  At:" not in str(error):
                 error.args = (f"{error}\n  At:   {user_line()}",)
@@ -110,8 +134,15 @@ class Stage(Interpreter):
             raise dressed(error, op, args, params) from None
         if not op.multiple:
             check_kind(op, type.dtype)
-        y = None if any(v is None for v in values) else bind(op, *values, **params)
-        node = Node(op, nodes, params, type, _place(), scope=SCOPE.get())
+        if known and waits and may_wait(op, type, params, values):
+            y = Pending(op, values, params, type, held)
+            if held > _HELD:
+                computed(y)
+        elif known:
+            y = bind(op, *map(computed, values), **params)
+        frame = user_frame(3)  # `bind`, an operator or a ufunc has called this
+        place = (frame.f_code, frame.f_lasti) if frame else None
+        node = Node(op, tuple(nodes), params, type, place, "", SCOPE.get())
         if not op.multiple:
             return Tracer(self, y, node)
         return tuple(
@@ -121,6 +152,8 @@ class Stage(Interpreter):
     def _constant(self, x: Array) -> Node:
         """A node for a value that no argument leads to; the same while unchanged."""
         if isinstance(x, np.ndarray):
+            if x.size > _LARGE and not any(x.strides):
+                return _spread(x)
             x = snapshot(x, self.snapshots)
         found = self.constants.get(id(x))
         if found is not None and not _was_written(x, found[1]):
@@ -131,15 +164,25 @@ class Stage(Interpreter):
         return node
 
 
+def _spread(x: np.ndarray[Any, Any]) -> Node:
+    """One element in every place, as of a sum's gradient: a broadcast in the graph."""
+    op = op_named("broadcast_to")
+    assert op is not None
+    one = constant(x[(0,) * x.ndim])
+    return Node(op, (one,), {"shape": x.shape}, type_of(x), None, "", SCOPE.get())
+
+
+def _value(node: Node) -> Any:
+    """The value of what `_constant` gives."""
+    if node.op is CONSTANT:
+        return node.params["value"]
+    return Pending(node.op, [_value(i) for i in node.inputs], node.params, node.type)
+
+
 def _was_written(x: Array, node: Node) -> bool:
     """Whether a captured traced value isn't what the node has of it any more."""
     kept = node.params["value"]
     return isinstance(x, Tracer) and not (kept.value is x.value and kept.mark is x.mark)
-
-
-def _place() -> tuple[Any, int] | None:
-    frame = user_frame()
-    return (frame.f_code, frame.f_lasti) if frame else None
 
 
 def input_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind, known
+from wengert.core.bind import Tracer, bind, bottom, known
+from wengert.core.pending import Pending, computed
 from wengert.core.types import Array, Type, promoted, type_of
 from wengert.numpy.dispatch import canonical_axis, has_tracer, implements, operand
 from wengert.ops.convert import ASTYPE
@@ -40,9 +41,11 @@ def _filled_like(f: Any) -> Any:
 
 def _model(x: Array) -> Array:
     """An array with the shape, the dtype and, if known, the memory order of `x`."""
-    value = known(x)
-    if np.shape(value) == np.shape(x) and value is not None:
-        return value
+    value = bottom(x)
+    if type(value) is not Pending or not value.in_order():
+        value = computed(value)
+        if np.shape(value) == np.shape(x) and value is not None:
+            return value
     return np.broadcast_to(np.zeros((), x.dtype), x.shape)
 
 
@@ -125,7 +128,10 @@ def _in_order(f: Any, flag: str) -> Any:
         if not has_tracer(a):
             return _like(like, f(a, dtype))
         made = array(a, dtype, copy=None)
-        value = known(made)
+        value = bottom(made)
+        if type(value) is Pending and flag == "C_CONTIGUOUS" and value.in_order():
+            return made if np.ndim(made) else np.reshape(made, 1)
+        value = computed(value)
         lies_so = not isinstance(value, np.ndarray) or value.flags[flag]
         made = made if lies_so else _copied(made)
         return made if np.ndim(made) else np.reshape(made, 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind, known
+from wengert.core.bind import Tracer, bind, bottom
 from wengert.core.errors import TracedValueError, explain
 from wengert.core.types import Array, Shape
 from wengert.numpy.dispatch import implements, operand
@@ -183,7 +183,8 @@ def _check_bounds(x: Array, key: Key, arrays: list[Array]) -> None:
 
     Elsewhere NumPy checks them when it evaluates.
     """
-    if np.shape(known(x)) == x.shape:
+    value = bottom(x)
+    if isinstance(value, np.ndarray | np.generic) and value.shape == x.shape:
         return
     rest = iter(arrays)
     taken = (e for e in key if e is not None)

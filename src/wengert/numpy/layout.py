@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind, known
-from wengert.core.errors import ShapeMismatch
+from wengert.core.bind import Tracer, bind, bottom, known
+from wengert.core.errors import ShapeMismatch, explain
+from wengert.core.pending import Pending
 from wengert.core.types import Array, Shape
 from wengert.numpy.dispatch import canonical_axis, implements, operand
 from wengert.numpy.views import View, bind_view
@@ -24,7 +25,12 @@ def _full_shape(shape: Any, size: int) -> Shape:
             others *= n
         if wanted.count(-1) > 1 or not others or size % others:
             raise ShapeMismatch(
-                f"cannot reshape array of size {size} into shape {tuple(wanted)}"
+                explain(
+                    "`reshape` takes one -1 at most, for the length that the others "
+                    "leave: their product divides the size.",
+                    f"cannot reshape array of size {size} into shape {tuple(wanted)}",
+                    "give all lengths, or others.",
+                )
             )
         wanted[at] = size // others
     return tuple(wanted)
@@ -59,6 +65,8 @@ def _is_view(x: Array, shape: Shape) -> bool:
     """Whether NumPy's reshape is a view: it copies where strides can't express it."""
     if np.ndim(x) == 0 and not isinstance(x, View):
         return False  # a number, not an array: nothing to look into
+    if _splits(x.shape, shape):
+        return True
     try:
         np.reshape(_lying(x), shape, copy=False)
     except ValueError:
@@ -66,8 +74,26 @@ def _is_view(x: Array, shape: Shape) -> bool:
     return True
 
 
+def _splits(old: Shape, new: Shape) -> bool:
+    """Whether axes are only split, dropped or added, which strides always express."""
+    lengths = [n for n in new if n != 1]
+    for n in old:
+        taken = 1
+        while taken < n and lengths:
+            taken *= lengths.pop(0)
+        if taken != n:
+            return False
+    return not lengths
+
+
 def _lying(x: Array) -> Array:
     """A plain array that lies in memory as `x` does (under vmap: as one item does)."""
+    root = x
+    while isinstance(root, View):
+        root = root.source
+    value = bottom(root)
+    if type(value) is Pending and value.in_order():
+        return _imagined(x)
     value = known(x)
     if value is None or not np.size(value):
         return _imagined(x)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind, known
+from wengert.core.bind import Tracer, bind, bottom, known
 from wengert.core.errors import TracedValueError, explain
 from wengert.core.op import Op
+from wengert.core.pending import is_array
 from wengert.core.types import Array
 from wengert.numpy.dispatch import (
     _PLAIN,
@@ -45,8 +46,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
 def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
     def method(x: Array, other: Any) -> Any:
         y = forward(x, other)
-        array = isinstance(x, View) or isinstance(known(x), np.ndarray)
-        if x.ndim == 0 and not array:
+        if x.ndim == 0 and not (isinstance(x, View) or is_array(bottom(x))):
             return y  # as NumPy's scalars, which are immutable
         return write(x, y)
 
@@ -54,8 +54,9 @@ def _in_place(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _power(x: Array, other: Any) -> Any:
-    # As NumPy itself does: exact, and with simpler derivatives.
-    if type(other) in (int, float):
+    # As NumPy itself does: exact, and with simpler derivatives. Of integers, the dtype
+    # of the result depends on the exponent's.
+    if type(other) in (int, float) and x.dtype.kind in "fc":
         if other == 2:
             return bind(a.SQUARE, x)
         if other == 1:
@@ -152,6 +153,8 @@ def _float(x: Array) -> float:
 
 
 def _complex(x: Array) -> complex:
+    if x.dtype.kind == "c" and x.interp.answers_float:
+        return complex(x.interp.concrete(x, "float"))
     return complex(_float(x))
 
 
@@ -177,9 +180,7 @@ def _format(x: Array, spec: str) -> str:
 
 
 def _repr(x: Array) -> str:
-    value = x
-    while isinstance(value, Tracer):
-        value = value.value
+    value = known(x)
     shown = "" if value is None else f", value={value}"
     return f"Tracer({x.interp.verb}, shape={x.shape}, dtype={x.dtype}{shown})"
 

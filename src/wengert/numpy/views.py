@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.bind import Tracer, bind, known
+from wengert.core.bind import Tracer, bind, bottom
 from wengert.core.errors import ShapeMismatch, explain
 from wengert.core.op import Linear, Op
+from wengert.core.pending import computed
 from wengert.core.types import Array
 from wengert.ops.complex import IMAG, REAL
 from wengert.ops.index import INDEX, INDEX_SET
@@ -92,7 +93,8 @@ def _shares(y: Tracer, x: Tracer) -> bool:
 
     A reshape copies if strides can't express the shape.
     """
-    mine, source = known(y), known(x)
+    mine, source = bottom(y), bottom(x)
+    # One that waits is none that has to be looked at: it would always be a view.
     if not isinstance(mine, np.ndarray) or not isinstance(source, np.ndarray):
         return True
     return not mine.size or np.may_share_memory(mine, source)
@@ -120,8 +122,10 @@ def write(x: Tracer, new: Array) -> Tracer:
         new = _put_back(target, new)
         target = target.source
     _set(target, new if isinstance(new, Tracer) else target.interp.lift(new))
-    if not isinstance(target, View) and isinstance(target.value, np.generic):
-        _value.__set__(target, np.asarray(target.value))  # it stays an array
+    if not isinstance(target, View) and not x.shape:
+        value = computed(target.value)
+        if isinstance(value, np.generic):
+            _value.__set__(target, np.asarray(value))  # it stays an array
     return x
 
 

@@ -24,7 +24,7 @@ def compiled_story(f: Any, run: Run) -> Compiled | None:
         return None
     graph, passes, names = _passed(run)
     story: Compiled = {
-        "backend": f.backend,
+        "backend": f.backend.name,
         "before": passes[0]["before"] if passes else 0,
         "after": passes[-1]["after"] if passes else 0,
         "seconds": 0.0,
@@ -34,7 +34,7 @@ def compiled_story(f: Any, run: Run) -> Compiled | None:
         "lines": [],
         "notes": [],
     }
-    if f.backend != "native":
+    if f.backend.name != "native":
         note = "backend='numpy': the steps are run by NumPy, one by one."
         story["notes"].append(note)
         return story
