@@ -2,6 +2,8 @@
 
 import ctypes
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import wengert as wg
 from wengert.graph.stage import trace
 from wengert.native import link, machine, shards, side_by_side
+from wengert.native.body import QUICK
 from wengert.native.program import compile
 from wengert.native.shards import sharded
 
@@ -145,3 +148,54 @@ def test_code_generators_are_lent_to_one_at_a_time() -> None:
         assert a is not b
     with machine.borrowed(2) as c:
         assert c in (a, b)
+
+
+def test_what_waits_for_calls_is_compiled_without_effort_and_the_same_to_the_bit() -> (
+    None
+):
+    def chain(x: Any) -> Any:
+        for _ in range(30):
+            x = np.sin(x) * 1.01 + x * 0.5
+        return x
+
+    text = text_of(wg.grad(chain), 0.3)
+    assert heads(text, quick=True) == ["program"]
+    assert wg.jit(wg.grad(chain))(0.3) == wg.jit(wg.grad(chain), level=3)(0.3)
+
+
+def test_arithmetic_alone_is_worth_the_effort() -> None:
+    def steps(x: Any, y: Any) -> Any:
+        for _ in range(30):
+            x, y = x * y + 0.3 * x, y * 0.25 - x * 0.1
+        return x + y
+
+    assert heads(text_of(steps, 0.3, 0.2), quick=True) == []
+
+
+def test_loops_stand_apart_from_scalars_that_need_no_effort() -> None:
+    """Their shards aren't compiled as the others, whatever they declare of these."""
+
+    def f(x: Any, y: Any) -> Any:
+        for _ in range(30):
+            x = np.sin(x) * 1.01 + x * 0.5
+        return x, np.sum(np.sqrt(y + 1) * y)
+
+    y = np.linspace(1.0, 2.0, 5000)
+    text = text_of(f, 0.3, y)
+    assert heads(text, quick=True) == ["program"]
+    assert heads(text, quick=False)
+    slow, last = sharded(text, 1)
+    assert ("sqrt" in slow, QUICK in slow) == (True, False)
+    assert ("sqrt" in last, QUICK in last) == (False, True)
+    assert wg.jit(f)(0.3, y) == wg.jit(f, level=3)(0.3, y)
+
+
+def text_of(f: Callable[..., Any], *args: Any) -> str:
+    program = compile(trace(f, *args).optimize())
+    return "\n".join(s.module.text for s in program.segments)  # type: ignore[union-attr]
+
+
+def heads(text: str, *, quick: bool) -> list[str]:
+    """The functions that are, or aren't, to be compiled without effort."""
+    found = re.findall(r"^define [^@\n]*@([\w.]+)\((.*)", text, re.MULTILINE)
+    return [name for name, rest in found if (QUICK in rest) == quick]

@@ -319,3 +319,13 @@ def test_without_llvmlite_the_name_compile_cannot_be_imported():
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.stdout.splitlines() == ["True", "2.0"], done.stderr[-1000:]
+
+
+def test_what_has_a_part_of_the_loops_says_so():
+    def f(x):
+        return np.sum((x[1:] - x[:-1]) ** 2)
+
+    found = wg.native.listing(wg.value_and_grad(f), np.ones(20_000))
+    added = next(line for line in found.splitlines() if "+=" in line)
+    assert added.strip().startswith("if i < 19999: v")
+    assert "for i < 20000:" in found

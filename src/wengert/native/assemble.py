@@ -13,7 +13,7 @@ from wengert.native import chunks, combine
 from wengert.native.access import memory_element
 from wengert.native.block_writer import BlockWriter
 from wengert.native.blocks import Blocked, blocked
-from wengert.native.body import ATTRIBUTES, Body
+from wengert.native.body import ATTRIBUTES, Body, function, quick
 from wengert.native.codegen import is_counted, uniform
 from wengert.native.combine import fold_how
 from wengert.native.forms import element_of, part_of
@@ -33,6 +33,10 @@ from wengert.native.writer import Code, Writer
 
 STRETCH = 400  # lines of `@program` in one function
 POINTERS = "ptr %inputs, ptr %outputs, ptr %arena"
+WORTH = 100  # lines to be compiled without effort for which others stand apart
+SLOWER = 50  # times: what a loop may come to where vectors are put together in memory
+FEW = 64  # elements that a loop without effort may fill
+BETWEEN = 8  # lines per call of a function up to which scalar code waits for these
 OUT_OF_BOUNDS = -1  # statuses; LAPACK's failures follow
 
 
@@ -101,28 +105,39 @@ class Assembly:
         self.declared: set[str] = set()
         self.stretches: list[Emitter] = []  # of `@program`
         self.rare = self._rare()  # steps whose speed doesn't matter
+        self.rarest = self._rare(1 / SLOWER)  # even when compiled without effort
+        self.is_quick = False  # whether `@program` is compiled with the least effort
+        self.hot: Emitter | None = None  # steps that aren't, until the next that is
+        self.apart: list[str] = []  # functions of such steps
 
     # Text -------------------------------------------------------------------------
 
     def write(self) -> Module:
         """The module."""
         codes = [self._code(i, s) for i, s in enumerate(self.steps)]
-        functions = [f for code in codes for f in code.functions]
+        functions = [
+            quick(f) if i in self.rarest or _waits(self.steps[i], f"k{i}", f) else f
+            for i, code in enumerate(codes)
+            for f in code.functions
+        ]
         kernels = [
             (f"k{i}.{j}" if isinstance(step, Blocked) else f"k{i}", s)
             for i, step in enumerate(self.steps)
             for j, s in enumerate(step.inner if isinstance(step, Blocked) else [step])
         ]
         self.memory = self._plan(codes)
+        hot = self._hot(codes)
         self._tables()
         for i, (step, code) in enumerate(zip(self.steps, codes, strict=True)):
             self.declared |= code.declared
-            e = self._stretch()
             if isinstance(step, Library):
-                self._call(e, i, step)
+                self._call(self._stretch(), i, step)
+            elif i in hot:
+                self.hot = self.hot or Emitter(self.fma, "h")
+                self._run(self.hot, step, code)
             else:
-                self._run(e, step, code)
-        functions += self._program()
+                self._run(self._stretch(), step, code)
+        functions += [*self._program(), *self.apart]
         text = "\n".join(
             [
                 *functions,
@@ -152,14 +167,38 @@ class Assembly:
                 scratch[i].append(step.call.scratch_bytes)
         return plan(self.steps, self.lives, pairs, scratch)
 
+    def _hot(self, codes: Sequence[Code]) -> set[int]:
+        """The steps that stand apart, so that the rest needs no effort of LLVM's."""
+        hot = {
+            i
+            for i, (step, code) in enumerate(zip(self.steps, codes, strict=True))
+            if i not in self.rarest and _is_hot(step, code)
+        }
+        rest = sum(_lines(code) for i, code in enumerate(codes) if i not in hot)
+        self.is_quick = not hot or rest + 4 * len(self.slots) >= WORTH
+        return hot if self.is_quick else set()
+
+    def _set_apart(self, e: Emitter) -> None:
+        """Calls what is written so far of the steps that stand apart."""
+        assert self.hot is not None
+        name = f"hot.{len(self.apart)}"
+        self.apart.append(function(name, "ptr %context", self.hot.lines))
+        self.declared |= self.hot.declared
+        self.hot = None
+        e.do(f"call void @{name}(ptr %context)")
+
     def _stretch(self) -> Emitter:
         """Where the next step is written: LLVM takes ever longer for one function."""
+        if self.hot is not None:
+            self._set_apart(self.stretches[-1])
         if not self.stretches or len(self.stretches[-1].lines) >= STRETCH:
             self.stretches.append(Emitter(self.fma, "m"))
         return self.stretches[-1]
 
     def _program(self) -> list[str]:
         """`@program`: all stretches, in functions of their own if they are several."""
+        if self.hot is not None:
+            self._set_apart(self.stretches[-1])
         frame = Emitter(self.fma, "p")
         count = len(self.slots) + len(self.reserved) + 1
         frame.do(f"%context = alloca [{count} x ptr], align 16")
@@ -179,7 +218,8 @@ class Assembly:
         self._leave(frame)
         for e in (frame, *self.stretches):
             self.declared |= e.declared
-        return [*functions, _function("i32 @program", frame)]
+        functions.append(_function("i32 @program", frame))
+        return [quick(f) for f in functions] if self.is_quick else functions
 
     def _code(self, i: int, step: Kernel | Library | Blocked) -> Code:
         """A kernel's functions; a library call has none."""
@@ -195,7 +235,7 @@ class Assembly:
             partial(self._reserve, i), self.lives.dying(i, step), i in self.rare,
         ).write()  # fmt: skip
 
-    def _rare(self) -> set[int]:
+    def _rare(self, share: float = 1.0) -> set[int]:
         times = {
             i: chunks.whole(s)
             for i, s in enumerate(self.steps)
@@ -203,7 +243,7 @@ class Assembly:
         }
         inner = [s for b in self.steps if isinstance(b, Blocked) for s in b.inner]
         more = sum(chunks.whole(s) for s in inner if isinstance(s, Kernel))
-        return chunks.rare(times, sum(times.values()) + more)
+        return chunks.rare(times, (sum(times.values()) + more) * share)
 
     def _reserve(self, step: int, size: int) -> int:
         """Scratch for partial results: the slot that points to it."""
@@ -376,6 +416,42 @@ def _function(name: str, e: Emitter, *more: str) -> str:
     head = f"define {name}({', '.join([POINTERS, *more])}) {ATTRIBUTES} {{"
     end = ["  ret i32 0"] if more else []
     return "\n".join([head, "entry:", *e.lines, *end, "}"])
+
+
+def _waits(step: Kernel | Library | Blocked, name: str, text: str) -> bool:
+    """Whether code spends its time in what it calls: blocks' loop, scalar functions.
+
+    Across a call nothing stays in registers, however well these are given out.
+    """
+    if isinstance(step, Blocked):
+        return f" @{name}(" in text[: text.index("\n")]
+    if isinstance(step, Library) or step.loops:
+        return False
+    return text.count("call double @wg_") * BETWEEN >= text.count("\n")
+
+
+def _lines(code: Code) -> int:
+    return sum(len(call.lines) for call in code.calls if isinstance(call, Body))
+
+
+def _is_hot(step: Kernel | Library | Blocked, code: Code) -> bool:
+    """Whether its time depends on how well its code in `@program` is compiled."""
+    if isinstance(step, Library):
+        return False
+    fills = [n for n in code.fills if combine.identity(fold_how(n), n.dtype) != 0]
+    if any(n.type.size > FEW for n in fills):
+        return True
+    bodies = [call for call in code.calls if isinstance(call, Body)]
+    if not bodies:
+        return False
+    if (
+        isinstance(step, Blocked)
+        or step.loops
+        or any(r.kind == "scatter" for r in step.roots)
+    ):
+        return True  # loops; or the joining of parts that are results of loops
+    text = "\n".join(x for body in bodies for x in body.lines)
+    return not _waits(step, "", text)
 
 
 def _in_memory(step: Kernel | Library | Blocked, node: Node) -> bool:

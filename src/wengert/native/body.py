@@ -15,6 +15,9 @@ from wengert.native.ir import Emitter
 ATTRIBUTES = (
     'nounwind alignstack(64) "min-legal-vector-width"="512" "prefer-vector-width"="512"'
 )
+# What is run once, or waits for the functions that it calls, isn't worth LLVM's time:
+# its shards are compiled with the least effort, to the same results.
+QUICK = '"wengert-effort"="0"'
 FIXED = ", !invariant.load !0"  # while the function runs, nobody writes there
 SHORT = 300  # lines up to which a nest gets no function
 
@@ -53,6 +56,11 @@ class Body:
         e = Emitter()
         self.into(e, alone=True)
         return function(self.name, "ptr %context", e.lines)
+
+
+def quick(text: str) -> str:
+    """A function, to be compiled with the least effort."""
+    return text.replace(" {", f" {QUICK} {{", 1)
 
 
 def function(name: str, given: str, lines: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ takes its place.
 """
 
 import ctypes
-import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -121,8 +121,20 @@ def _keep_for_ever(thing: Any) -> Any:
     return thing
 
 
-@functools.cache
+# Python's own cache would let two threads make a type each, and lose one.
+_made: list[_Native | None] = []
+_making = threading.Lock()
+
+
 def _native() -> _Native | None:
+    if not _made:
+        with _making:
+            if not _made:
+                _made.append(_of_this_python())
+    return _made[0]
+
+
+def _of_this_python() -> _Native | None:
     if capi.supported() is not None:
         return None
     native = _Native()

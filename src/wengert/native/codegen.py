@@ -182,14 +182,14 @@ class Elements:
     def _read(self, node: Node, at: Place, looked: tuple[Read, ...]) -> Value:
         if node.dtype.kind == "c":
             return self._read_part(node, at[:-1], 1 if at[-1] else 0, looked)
+        for array, place in looked:
+            self._look(array, place, node, at)
         if node.op is CONSTANT:
             known = constant_at(node, at)
             if known is not None:
                 return Value("", node.dtype, 0, known)
             if is_counted(node):
                 return self._as(self.registers.index(counted(node, at)), node.dtype)
-        for array, place in looked:
-            self._look(array, place, node, at)
         where = flat(at, node.shape)
         return self.memory.load(node, node.dtype, where, node in self.fixed)
 
@@ -198,12 +198,12 @@ class Elements:
     ) -> Value:
         """The real (0) or imaginary (1) part of a complex element."""
         dtype = forms.part_of(node.dtype)
+        for array, place in looked:
+            self._look(array, place, node, at)
         if node.op is CONSTANT:
             known = constant_at(node, at)
             if known is not None:
                 return Value("", dtype, 0, known.imag if part else known.real)
-        for array, place in looked:
-            self._look(array, place, node, at)
         where = flat(at, node.shape)
         return self.memory.load_part(node, dtype, where, part, node in self.fixed)
 

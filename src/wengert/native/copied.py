@@ -20,7 +20,8 @@ def address(symbol: str) -> int:
         options = f"copy {machine.has_fma()} {sources}"
         key = cache.key_of(symbol, options) if sources else None
         library = (_read(key) if key else None) or _made(symbol, key)
-        _LOADED[symbol] = library
+        # Of two threads' copies one stays, and both get its address.
+        library = _LOADED.setdefault(symbol, library)
     return library.address(symbol)
 
 

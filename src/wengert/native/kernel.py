@@ -1,6 +1,7 @@
 """A kernel: what one loop nest computes, before it is written as code."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -10,6 +11,8 @@ from wengert.native import forms
 from wengert.native.forms import Fold, Place
 from wengert.native.index import At, unflat
 from wengert.ops.index import has_arrays
+
+SPLITS = 6  # parts a nest may be split into for tests on its indices
 
 
 class Frame(NamedTuple):
@@ -83,12 +86,32 @@ class Root:
 
 @dataclass(slots=True)
 class Kernel:
-    """Roots that share one loop nest, and the width of its innermost loop."""
+    """Roots that share one loop nest, and the width of its innermost loop.
+
+    A root may have a part of the loops only, from their begin: each of its own loops
+    is as long as the kernel's or shorter.
+    """
 
     loops: tuple[int, ...]
     roots: list[Root] = field(default_factory=list)
     inlined: set[Node] = field(default_factory=set)
     reads: set[Node] = field(default_factory=set)
+
+    def join(self, root: Root, inlined: set[Node], reads: set[Node]) -> None:
+        """One more root, with what it computes on the way and reads from memory."""
+        if math.prod(root.loops) > math.prod(self.loops):
+            self.loops = root.loops
+        self.roots.append(root)
+        self.inlined |= inlined
+        self.reads |= reads
+
+    def within(self, box: Sequence[tuple[int, int]]) -> list[Root]:
+        """The roots that have all of a box of the loops."""
+        return [
+            r
+            for r in self.roots
+            if all(high <= n for (_, high), n in zip(box, r.loops, strict=True))
+        ]
 
     def width(self, bits: int) -> int:
         """Lanes of the innermost loop: as many of the widest dtype as a register has.
@@ -107,3 +130,8 @@ class Kernel:
         while least < self.loops[-1]:
             least *= 2
         return min(lanes, least)
+
+
+def ends_inside(roots: Sequence[Root], loops: tuple[int, ...]) -> list[set[int]]:
+    """For each loop, where roots end that have only a part of it."""
+    return [{r.loops[d] for r in roots} - {n} for d, n in enumerate(loops)]

@@ -16,7 +16,7 @@ from typing import Any
 
 from wengert.core.errors import WengertError
 from wengert.native import cache, machine, side_by_side, symbols
-from wengert.native.shards import sharded
+from wengert.native.shards import needs_no_effort, sharded
 
 # What a module offers: functions and variables that aren't its own business.
 _DEFINED = re.compile(
@@ -145,6 +145,7 @@ def objects_of(text: str, *, level: int = 1) -> list[bytes]:
     Raises:
         CompileError: if LLVM can't read the text.
     """
+    machine.release_lock()
     passes, effort = _LEVELS[level]
     if passes:  # which see the whole module
         with _parsed(text) as module, machine.borrowed(effort) as target:
@@ -156,8 +157,13 @@ def objects_of(text: str, *, level: int = 1) -> list[bytes]:
 
 def _object(text: str, effort: int) -> bytes:
     """The object code of one shard; runs on several threads at once."""
-    with _parsed(text) as module, machine.borrowed(effort) as target:
-        return machine.object_code(target, module)
+    if needs_no_effort(text):
+        effort = 0
+    try:
+        with _parsed(text) as module, machine.borrowed(effort) as target:
+            return machine.object_code(target, module)
+    finally:
+        machine.release_lock()  # before anybody waits for the other threads
 
 
 def _packed(objects: Sequence[bytes]) -> bytes:
@@ -251,4 +257,6 @@ def link(objects: Sequence[bytes], text: str) -> Library:
         tracker = builder.link(linker.jit, f"wengert{next(_number)}")
     except RuntimeError as error:
         raise CompileError(f"a module of wengert's can't be linked: {error}") from error
+    finally:
+        machine.release_lock()
     return Library(tracker, linker, names, sum(map(len, objects)))

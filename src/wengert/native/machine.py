@@ -188,6 +188,19 @@ def _unlocked_emit() -> Callable[..., Any] | None:
     return function
 
 
+def release_lock() -> None:
+    """Gives llvmlite's lock back, where an interrupt left it with this thread.
+
+    Python raises KeyboardInterrupt between any two steps: also when llvmlite has just
+    taken its lock, and then never gives it back. All other threads would wait for ever.
+    To be called where this thread is in none of llvmlite's functions.
+    """
+    lock = getattr(getattr(binding().ffi.lib, "_lock", None), "_lock", None)
+    is_owned = getattr(lock, "_is_owned", None)
+    while lock is not None and is_owned is not None and is_owned():
+        lock.release()
+
+
 @functools.cache
 def facts() -> str:
     """All that object code depends on beside its text; part of the cache's keys."""

@@ -47,6 +47,7 @@ class Nest:
         self.declared: set[str] = set()
         self.writer = writer
         self.kernel = writer.kernel
+        self.roots = writer.kernel.within(box)
         self.name = name
         self.box = box
         self.depths = len(box)
@@ -72,7 +73,7 @@ class Nest:
             self.elements.inline = 0
         self.memory.short = writer.rare
         products = [n for n in self.kernel.inlined if n.op.name == "strong_product"]
-        scatters = any(r.kind == "scatter" for r in self.kernel.roots)
+        scatters = any(r.kind == "scatter" for r in self.roots)
         self.elements.exact = scatters or len(products) < FEW_PRODUCTS
         self.totals = Totals(
             self.registers, self.memory, self.after, self.depths, self._adds, name
@@ -127,7 +128,7 @@ class Nest:
         if self.overlapped:
             return frozenset()
         return overwritable(
-            self.kernel.roots,
+            self.roots,
             self.writer.replaceable,
             self.stores,
             self.elements.values,
@@ -209,7 +210,7 @@ class Nest:
         sums = any(
             r.kind == "scatter"
             or (r.fold is not None and r.fold.combine not in ("maximum", "minimum"))
-            for r in self.kernel.roots
+            for r in self.roots
         )
         large = math.prod(high - low for low, high in self.box) > SMALL
         return not sums and not (large and self.writer.replaceable)
@@ -217,7 +218,7 @@ class Nest:
     def _copies(self, count: int) -> int:
         """How many vectors to fold at once: additions take several cycles each."""
         depth = self.depths
-        folds = [r for r in self.kernel.roots if depth in r.folded_depths()]
+        folds = [r for r in self.roots if depth in r.folded_depths()]
         work = sum(arithmetic.cost(n) for n in self.kernel.inlined)
         if not folds or work > 40 or count < 4 * COPIES:
             return 1
@@ -290,7 +291,7 @@ class Nest:
         running: Running = {}
         written: list[tuple[Root, Frame]] = []
         folded: list[tuple[int, Root, Frame, list[Read]]] = []
-        for number_, root in enumerate(self.kernel.roots):
+        for number_, root in enumerate(self.roots):
             for frame in root.frames(where):
                 if root.kind == "scatter":
                     self._scatter(root, frame)

@@ -68,6 +68,7 @@ class Body:
         self.said = ""  # the user's line beside the last line
         self.roots = {r.node for r in kernel.roots}
         taken = set(names.values())
+        self.ends: dict[Node, tuple[tuple[Var, int], ...]] = {}  # of roots, by loop
         self.letters = [c for c in _LETTERS if c not in taken]
         self.looped = self._loops()
         self.depth = len(self.looped)  # of the last variable so far
@@ -75,6 +76,9 @@ class Body:
     def write(self, note: str) -> list[str]:
         """The kernel; `note` stands beside its innermost loop."""
         loops = [Var(d, 0, n) for d, n in enumerate(self.looped, 1)]
+        for root in self.kernel.roots:
+            if len(root.loops) == len(loops):
+                self.ends[root.node] = tuple(zip(loops, root.loops, strict=True))
         chains: dict[tuple[int, ...], list[Var]] = {}
         for root in self.kernel.roots:
             if root.kind == "scatter":
@@ -151,7 +155,14 @@ class Body:
             terms = self._compute(root.fold.reads(frame.at, frame.along))
             term = " * ".join(t.text for t in terms)
             depth = max([inner, *outer])
-            self._say(depth, _joined(target, root.fold.combine, term), node)
+            text = _joined(target, root.fold.combine, term)
+            self._say(depth, f"{self._only(node)}{text}", node)
+
+    def _only(self, node: Node) -> str:
+        """`if i < 99: ` before what a root writes that has only a part of the loops."""
+        ends = self.ends.get(node, ())
+        tests = [f"{self._letter(v)} < {n}" for v, n in ends if n < v.high]
+        return f"if {' and '.join(tests)}: " if tests else ""
 
     def _scatter(self, root: Root, at: Place) -> None:
         x, v, *arrays = root.node.inputs
@@ -266,7 +277,7 @@ class Body:
         self.named.add(node)
         if written_out:
             self.families.add(self._family(node, at))
-        self._say(depth, f"{name} = {text}", node)
+        self._say(depth, f"{self._only(node)}{name} = {text}", node)
         return _Value(name, depth)
 
     def _written_fold(

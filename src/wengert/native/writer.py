@@ -1,6 +1,7 @@
 """A kernel's functions: nests, split where tests change, in chunks for threads."""
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -8,13 +9,11 @@ from wengert.graph.graph import Node
 from wengert.native import chunks
 from wengert.native.body import SHORT, Body
 from wengert.native.combine import fold_how
-from wengert.native.kernel import Kernel, Root
+from wengert.native.kernel import SPLITS, Kernel, Root, ends_inside
 from wengert.native.loop import COPIES
 from wengert.native.memory import Pair
 from wengert.native.nest import Nest
 from wengert.native.overwrite import may_replace
-
-SPLITS = 6  # parts a nest may be split into for tests on its indices
 
 # Ranges per loop; their product splits a nest.
 Parts = list[tuple[tuple[int, int], ...]]
@@ -71,7 +70,8 @@ class Writer:
         if 0 in self.kernel.loops:  # a write of nothing is a copy
             return self.code
         whole = [(0, n) for n in self.kernel.loops]
-        parts = self._run(self.name, whole)
+        ends = ends_inside(self.kernel.roots, self.kernel.loops)
+        parts = self._between(ends) if any(ends) else self._run(self.name, whole)
         if parts is not None:
             self.split = True
             for i, box in enumerate(itertools.product(*parts)):
@@ -81,6 +81,28 @@ class Writer:
                 self.code.fills.append(root.node)
         self.code.in_place = frozenset.intersection(*self.pairs)
         return self.code
+
+    def _between(self, ends: list[set[int]]) -> Parts:
+        """Ranges such that each root has all of a range or nothing; and in which tests
+        on indices don't change either, if these are few."""
+        parts = self._ranges(ends)
+        asked: set[tuple[int, int]] = set()
+        for box in itertools.product(*parts):
+            nest = Nest(self, self.name, list(box), None, {})
+            nest.write()
+            asked |= nest.elements.breaks
+        both = [
+            own | {v for d, v in asked if d == depth}
+            for depth, own in enumerate(ends, 1)
+        ]
+        finer = self._ranges(both)
+        few = math.prod(map(len, finer)) <= SPLITS * math.prod(map(len, parts))
+        return finer if few else parts
+
+    def _ranges(self, edges: list[set[int]]) -> Parts:
+        """The ranges of each loop between its edges."""
+        loops = zip(self.kernel.loops, edges, strict=True)
+        return [tuple(itertools.pairwise([0, *sorted(e), n])) for n, e in loops]
 
     def _run(self, name: str, box: list[tuple[int, int]]) -> Parts | None:
         """Functions that loop over `box`; or how to split it, for simpler ones."""
@@ -115,7 +137,7 @@ class Writer:
         """
         rest = None
         if len(box) == 1:
-            stores = all(r.kind == "store" for r in self.kernel.roots)
+            stores = all(r.kind == "store" for r in self.kernel.within(box))
             step = self.width if stores else plan.size
             whole = (plan.high - plan.low) // step
             end = plan.low + whole * step
@@ -124,7 +146,7 @@ class Writer:
                 plan = plan._replace(high=end)
         folds = {
             r.node: fold_how(r.node)
-            for r in self.kernel.roots
+            for r in self.kernel.within(box)
             if 1 in r.folded_depths()
         }
         count = plan.number + (rest is not None)
@@ -164,12 +186,9 @@ class Writer:
             or any(r.kind == "scatter" for r in self.kernel.roots)
         ):
             return None
-        ranges, count = [], 1
-        for depth, n in enumerate(self.kernel.loops, 1):
-            edges = [0, *sorted({v for d, v in asked if d == depth}), n]
-            ranges.append(tuple(itertools.pairwise(edges)))
-            count *= len(ranges[-1])
-        return ranges if count <= SPLITS else None
+        depths = range(1, len(self.kernel.loops) + 1)
+        ranges = self._ranges([{v for d, v in asked if d == depth} for depth in depths])
+        return ranges if math.prod(map(len, ranges)) <= SPLITS else None
 
     def through_memory(self, root: Root) -> bool:
         """Whether a fold's result is added to in memory, from its identity."""

@@ -54,7 +54,7 @@ def test_the_level_holds_for_its_derivatives_too() -> None:
     np.testing.assert_array_equal(slope["w"], expected["w"])
 
 
-@pytest.mark.parametrize("level", [4, -1, True, "fast", 1.5])
+@pytest.mark.parametrize("level", [4, -1, True, "fast", 1.5, 2.0])
 def test_other_levels_are_refused(level: object) -> None:
     with pytest.raises(wg.WengertError, match="level is 0, 1, 2 or 3"):
         wg.jit(model, level=level)

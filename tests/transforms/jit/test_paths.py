@@ -493,3 +493,25 @@ def test_second_derivatives_of_a_number_are_scalars() -> None:
     for x in (3.0, np.float64(3.0)):
         same(wg.jit(wg.hessian(lambda x: x**3))(x), wg.hessian(lambda x: x**3)(x))
         same(wg.jit(wg.jacrev(lambda x: x**3))(x), wg.jacrev(lambda x: x**3)(x))
+
+
+def test_the_report_names_static_and_keyword_arguments() -> None:
+    @wg.jit(static_argnames="mode")
+    def f(x, mode, scale=1.0):
+        return np.sum(x["a"]) * (2.0 if mode == "twice" else scale)
+
+    f({"a": np.ones(3)}, "twice")
+    f({"a": np.ones(3)}, "once")
+    f(x={"a": np.ones(2)}, mode="once", scale=3.0)
+    first, second, third = f.report().paths
+    assert first.reason == "first call, with mode='twice'"
+    assert second.reason.endswith("a static one of another value: mode='once'")
+    assert first.signature == second.signature == "x['a']: f64[3]"
+    assert third.signature == "scale: float, x['a']: f64[2]"
+
+
+def test_the_report_says_why_rules_of_their_own_run_on_the_host() -> None:
+    f = wg.jit(lambda x: np.sum(wg.checkpoint(np.sin)(x)))
+    f(np.ones(3))
+    (path,) = f.report().paths
+    assert path.host == {"checkpoint": "it is a function with a rule of its own"}

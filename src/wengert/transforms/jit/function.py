@@ -1,6 +1,7 @@
 """A compiled function: its paths, and which one a call takes."""
 
 import functools
+import re
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from wengert.core import tree
 from wengert.core.bind import Tracer
 from wengert.core.errors import (
     WengertError,
@@ -69,6 +71,9 @@ class _Kind(type):
     def __instancecheck__(cls, x: Any) -> bool:
         core = vars(x).get("__jit__") if type(x) in COMPILED else None
         return super().__instancecheck__(core or x)
+
+
+_KEY = re.compile(r"^\['(\w+)'\]")  # where a keyword argument stands among them
 
 
 class Jit(metaclass=_Kind):
@@ -371,15 +376,36 @@ class Jit(metaclass=_Kind):
             error = clearer = None  # else they and this frame would keep each other
 
     def _names(self, call: Call) -> list[str]:
+        """A name for each leaf: its parameter's, with the path inside a container."""
+        if not call.static[0] and not call.static[1]:
+            args, kwargs = tree.unflatten(call.spec, call.leaves)
+            if not kwargs:
+                return input_names(self.function, tuple(args))
         positional, named = call.arguments(call.leaves)
-        if not call.static[0] and not named:
-            return input_names(self.function, tuple(positional))
-        return [f"x{i}" for i in range(len(call.leaves))]
+        found: list[str] = []
+        for i, (arg, name) in enumerate(
+            zip(positional, self._words(call), strict=True)
+        ):
+            if i not in call.static[0]:
+                found += [name + path for path in tree.paths(arg)]
+        free = {k: v for k, v in named.items() if k not in call.static[1]}
+        return found + [_KEY.sub(r"\1", path) for path in tree.paths(free)]
+
+    def _words(self, call: Call) -> list[str]:
+        """The parameters' names, one for each positional argument."""
+        count = len(call.arguments(call.leaves)[0])
+        return input_names(self.function, (0.0,) * count)
 
     def _reason(self, call: Call, miss: Miss | None) -> str:
         if miss is not None:
             return miss.why
-        return "first call" if len(self._kept) == 1 else "arguments of other types"
+        words = self._words(call) if call.static[0] else []
+        static = {words[i]: x for i, x in call.static[0].items()} | call.static[1]
+        shown = ", ".join(f"{name}={x!r:.40}" for name, x in static.items())
+        if len(self._kept) == 1:
+            return f"first call, with {shown}" if shown else "first call"
+        static_too = f", or a static one of another value: {shown}" if shown else ""
+        return f"arguments of other types{static_too}"
 
     def _warn(self, kept: _Kept, call: Call) -> None:
         if kept.full:

@@ -39,9 +39,9 @@ def jit(
         max_paths: how many paths are kept for arguments of one signature. Past it, `f`
             runs as plain Python, after a warning that names the line.
         backend: "native", or "numpy" for the reference: the same graphs, run by NumPy.
-        level: of optimisation. 0 compiles in a half to a third of the time, for code
-            that takes about 1.5 times as long; 2 and 3 let LLVM's own passes run first,
-            which takes longer to compile and gains a few per cent where it gains.
+        level: of optimisation. At 0 LLVM takes a half to a third of the time, for code
+            that is up to half slower; at 2 and 3 its own passes run first, which take
+            longer to compile and gain a few per cent where they gain.
             Results of all levels are the same to the last bit.
 
     Returns:
@@ -88,7 +88,7 @@ def jit(
         raise ShapeMismatch(
             explain("backend is 'native' or 'numpy'.", repr(backend), "pick one.")
         )
-    if isinstance(level, bool) or level not in LEVELS:
+    if type(level) is not int or level not in LEVELS:
         raise ShapeMismatch(
             explain(
                 "level is 0, 1, 2 or 3.",

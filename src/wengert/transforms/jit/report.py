@@ -55,7 +55,7 @@ class PathReport:
     notes: list[str]
 
     def __str__(self) -> str:
-        kernels = "" if self.kernels is None else f", {self.kernels} kernels"
+        kernels = "" if self.kernels is None else f", {_count(self.kernels, 'kernel')}"
         level = f" level {self.level}" if self.level != 1 else ""
         lines = [
             f"path for {self.signature}",
@@ -63,8 +63,8 @@ class PathReport:
             f"  taken:    {self.calls} times",
             f"  compiled: {1e3 * self.seconds:.1f} ms, {self.backend}{level}"
             f"{', from the cache' if self.cached else ''}: "
-            f"{self.operations} operations{kernels}, {self.programs} program"
-            f"{'s' if self.programs > 1 else ''}, {self.bytes} bytes, "
+            f"{_count(self.operations, 'operation')}{kernels}, "
+            f"{_count(self.programs, 'program')}, {self.bytes} bytes, "
             f"{self.scratch} of scratch",
         ]
         lines += [f"  guard:    {g}" for g in self.guards[:8]]
@@ -102,13 +102,16 @@ class Report:
     wholes: list["Report"] = field(default_factory=list)
 
     def __str__(self) -> str:
-        n = len(self.paths)
-        lines = [f"{self.name}: {n} path{'' if n == 1 else 's'}"]
+        lines = [f"{self.name}: {_count(len(self.paths), 'path')}"]
         lines += [str(p) for p in self.paths]
         lines += [f"plain Python, {n} times: {why}" for why, n in self.eager.items()]
         lines += [f"note: {note}" for note in self.notes]
         lines += [str(whole) for whole in self.wholes]
         return "\n".join(lines)
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 def of_path(path: Path) -> PathReport:
@@ -156,11 +159,12 @@ def _guard(asked: str, answer: object, line: str) -> str:
 def _on_host(path: Path, nodes: list[Node]) -> dict[str, str]:
     """Operations that run through Python, in native code too."""
     found: dict[str, str] = {}
-    for n in nodes:
+    for _, run in path.segments:
+        found |= dict(getattr(run, "host_calls", ()))
+    for n in nodes:  # their own words say more than the compiler's
         if n.op.name == CALLBACK:
+            found.pop(n.op.name, None)
             found[str(n.params["call"])] = "it is the user's function"
         elif n.op.kind == "call":
             found[n.op.name] = "it is a function with a rule of its own"
-    for _, run in path.segments:
-        found |= dict(getattr(run, "host_calls", ()))
     return found
