@@ -54,6 +54,7 @@ FULL: dict[str, Any] = {
     "transformer": [(4, 128, 256, 8)],
     "chains": [10, 100, 500, 1000, 5000],
     "slow_chains": 500,
+    "slowest_chains": 1000,
 }  # fmt: skip
 QUICK: dict[str, Any] = {
     "mix": [10**3, 10**5],
@@ -67,6 +68,7 @@ QUICK: dict[str, Any] = {
     "transformer": [(2, 32, 64, 4)],
     "chains": [10, 100],
     "slow_chains": 10,
+    "slowest_chains": 100,
 }
 
 

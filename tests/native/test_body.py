@@ -60,7 +60,7 @@ def test_a_long_nest_is_a_function() -> None:
     def f(*xs: Any) -> Any:
         return sum(np.arctan2(x, 1.0 + x * x) for x in xs)
 
-    xs = [np.linspace(-1, 1, 20) + i for i in range(8)]
+    xs = [np.linspace(-1, 1, 200) + i for i in range(8)]
     assert len(functions(both(f, *xs))) > 1
     both(f, *xs)
 

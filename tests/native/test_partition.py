@@ -11,6 +11,7 @@ import wengert as wg
 from wengert.graph.stage import trace
 from wengert.native.kernel import Kernel
 from wengert.native.partition import FEW, Library, Partition
+from wengert.native.program import compile
 
 RNG = np.random.default_rng(3)
 
@@ -249,3 +250,38 @@ def test_folds_that_share_a_large_array_read_it_once() -> None:
     assert len(kernel.inlined) > FEW
     assert len(loops_of(f, x[:100])) > 1
     check_function(f, x)
+
+
+def test_a_short_sum_of_dear_terms_is_a_loop_of_vectors() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(np.tanh(np.sin(x) * x))
+
+    def cheap(x: Any) -> Any:
+        return np.sum(x * x)
+
+    x = np.linspace(0.1, 1.0, 8)
+    graph = trace(wg.value_and_grad(f), x).optimize()
+    program = compile(graph)
+    assert program.kernels == 1  # the gradient's loop computes the terms as well
+    value, slope = program([x])[0]
+    np.testing.assert_allclose(value, f(x), rtol=1e-15)
+    np.testing.assert_allclose(slope, wg.grad(f)(x), rtol=1e-14)
+    written_out = wg.native.listing(cheap, x)
+    assert "for i < 8, written out" in written_out or "for" not in written_out
+
+
+def test_loops_that_end_soon_call_functions() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(8):
+            x = np.tanh(x) + np.sin(x)
+        return x
+
+    def text(n: int) -> str:
+        program = compile(trace(f, np.ones(n)).optimize())
+        x = np.linspace(-2, 2, n)
+        np.testing.assert_allclose(program([x])[0][0], f(x), rtol=1e-13)
+        return program.segments[0].module.text
+
+    short, long = text(8), text(800)
+    assert short.count("@wg_math_tanh") > 4
+    assert "@wg_math_tanh" not in long

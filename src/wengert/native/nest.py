@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FEW_PRODUCTS = 3  # where zero wins, that are written exactly at once
 SMALL = 4096  # elements whose memory isn't worth reusing
+# Loops over so few elements write out two functions only: their time is the call's.
+SOON_DONE = 64
+FEW_INLINE = 2
 
 
 class Nest:
@@ -71,6 +74,8 @@ class Nest:
         )
         if writer.rare or not self.depths:
             self.elements.inline = 0
+        elif math.prod(self.kernel.loops) <= SOON_DONE:
+            self.elements.inline = FEW_INLINE
         self.memory.short = writer.rare
         products = [n for n in self.kernel.inlined if n.op.name == "strong_product"]
         scatters = any(r.kind == "scatter" for r in self.roots)

@@ -16,6 +16,8 @@ from wengert.ops.index import has_arrays, result_shape
 
 REPEAT = 8  # instructions: dearer values are stored rather than computed twice
 DEEP = 150  # operations in a row before one is stored
+LANES = 4  # terms of a fold, from which on a loop has a vector of them
+WORTH_A_LOOP = 150  # instructions that a fold takes written out
 NESTED = 30  # as many operations count those whose indices would nest in each other
 
 
@@ -41,6 +43,7 @@ class Stored:
 
     def _choose(self) -> None:
         work, depth = self._work()
+        self._loop_dear_folds(work)
         for node in reversed(self.kinds.nodes):
             if node.op in (INPUT, CONSTANT):
                 continue
@@ -69,6 +72,18 @@ class Stored:
                 self._store(node, below)
             else:
                 self.sinks[node] = below
+
+    def _loop_dear_folds(self, work: dict[Node, int]) -> None:
+        """Short folds of all there is, whose terms are dear, are loops after all.
+
+        Written out, their terms would be computed one by one: there is no other loop
+        to make vectors of.
+        """
+        for node, fold in self.kinds.folds.items():
+            is_all = node in self.kinds.inline and node.type.size == 1
+            is_vector = math.prod(fold.extents) >= LANES
+            if is_all and is_vector and work[node] > WORTH_A_LOOP:
+                self.kinds.inline.discard(node)
 
     def _sink(self, part: Node) -> None:
         self.sinks[part] = frozenset([part.inputs[0]])
