@@ -266,6 +266,8 @@ def test_interrupted_in_the_backward_pass() -> None:
     """Ctrl-C between the forward pass and the end of the backward pass."""
     script = """
         import os, signal, threading, time
+        # What started the tests in the background may have switched it off.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         import numpy as np
         import wengert as wg
 
@@ -304,6 +306,8 @@ def test_interrupted_in_the_backward_pass() -> None:
 def test_ctrl_c_stops_within_a_tenth_of_a_second() -> None:
     script = """
         import os, signal, threading, time
+        # What started the tests in the background may have switched it off.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         import wengert as wg
 
         sent = []

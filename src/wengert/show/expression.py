@@ -116,10 +116,17 @@ def _checked(text: str) -> list[ast.expr]:
     except (ValueError, MemoryError, RecursionError):
         raise ExpressionError(
             "A formula is an expression in Python's syntax.\n"
-            "  Came: a text that is nested too deeply, or isn't text\n"
+            f"  Came: {_strange(text)}\n"
             "  Do:   write a function in a file: wengert explain FILE.py:FUNCTION."
         ) from None
     return _in_order(text, tree)
+
+
+def _strange(text: str) -> str:
+    """Why Python can't read a text at all; its versions say so in several ways."""
+    if "\0" in text:
+        return "a text with null bytes"
+    return "a text that is nested too deeply, or isn't text"
 
 
 def _advice(text: str) -> str:
